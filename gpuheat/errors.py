@@ -1,0 +1,50 @@
+"""What can go wrong, as one tree.
+
+GpuheatError
+├── InputError                 a file or an array that cannot be used; the text names it and the cause
+│   ├── VideoError             a video that cannot be opened, has no picture, or changes half way
+│   └── ExportError            an eye-tracking export that is not what it should be
+├── OptionError                an argument outside what it may be, or two that exclude each other
+└── BackendError
+    └── BackendUnavailableError    a backend that is unknown, not installed or cannot run here
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "BackendUnavailableError",
+    "ExportError",
+    "GpuheatError",
+    "InputError",
+    "OptionError",
+    "VideoError",
+]
+
+
+class GpuheatError(Exception):
+    """The root of every error gpuheat raises on purpose. Its text is one line meant for people."""
+
+
+class InputError(GpuheatError):
+    """A file or an array that cannot be used."""
+
+
+class VideoError(InputError):
+    """A video that cannot be opened, holds no picture, or changes its picture size half way."""
+
+
+class ExportError(InputError):
+    """An eye-tracking export that cannot be read as one."""
+
+
+class OptionError(GpuheatError):
+    """An argument outside its range, of the wrong kind, or in conflict with another."""
+
+
+class BackendError(GpuheatError):
+    """Something went wrong inside a backend."""
+
+
+class BackendUnavailableError(BackendError):
+    """The backend asked for is unknown, not installed, or cannot run on this machine."""
