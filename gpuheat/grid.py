@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ class BinGrid:
     nx, ny
         Number of bins along x and y, at least 1.
     width, height
-        Extent in px, more than 0 and finite.
+        Extent in px, from 1e-6 to 1e12.
 
     Raises
     ------
@@ -56,8 +55,8 @@ class BinGrid:
             raise OptionError(f"BinGrid: {self.nx} x {self.ny} bins are more than 2^31 - 1")
         for name in ("width", "height"):
             value = getattr(self, name)
-            if not math.isfinite(value) or value <= 0:
-                raise OptionError(f"BinGrid: {name} must be a finite number of px above 0, got {value!r}")
+            if not 1e-6 <= value <= 1e12:
+                raise OptionError(f"BinGrid: {name} must be from 1e-6 to 1e12 px, got {value!r}")
 
     @classmethod
     def for_image(cls, width: int, height: int, bins: int = 300) -> BinGrid:

@@ -1,0 +1,136 @@
+"""The contract every backend fulfils.
+
+A backend computes three operations on arrays of its own: points into a histogram, motion into counts,
+and a blur. Results go into arrays the caller made with :meth:`Backend.zeros`, in place, so that counts
+live where they are computed until somebody asks for them. Only :meth:`Backend.to_host` and
+:meth:`Backend.synchronize` may wait for a device.
+
+Whatever the backend, the integers come out the same to the last bit, and the blur within
+``(2 r + 1) * eps * max|image|`` for each of its two passes (r: radius of the kernel in px, eps: that of
+float32).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike, NDArray
+
+    from gpuheat.grid import BinGrid
+    from gpuheat.pixels import FrameLayout
+
+__all__ = ["Array", "Backend"]
+
+Array = Any
+"""An array of the backend's own kind: ``numpy.ndarray``, ``cupy.ndarray``, a Numba device array."""
+
+
+class Backend(Protocol):
+    """Three operations and the arrays they work on.
+
+    Arguments of the wrong shape, dtype or size raise :class:`gpuheat.errors.InputError`; nothing is
+    ever cast in silence. :mod:`gpuheat.backends.checks` holds those checks for all backends.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name it is asked for by: ``"numpy"``, ``"numba"``, ``"cupy:1"``."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on, for people: ``"CPU, 2 threads"``."""
+
+    def asarray(self, values: object) -> Array:
+        """Adopt an array without a copy where it already lies in the right place.
+
+        Takes the backend's own arrays, NumPy arrays, and whatever offers DLPack or the buffer protocol.
+        Dtype and values stay as they are; only foreign byte order is turned into the machine's.
+        """
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """The values as a NumPy array. Waits for the device."""
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """A new array of zeros."""
+
+    def synchronize(self) -> None:
+        """Wait until everything asked for so far is done."""
+
+    def add_points(
+        self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None
+    ) -> None:
+        """Add every point's weight to the bin it falls in, where ``numpy.histogram2d`` puts it.
+
+        Parameters
+        ----------
+        histogram
+            (ny, nx) uint64, added to in place.
+        grid
+            The bins.
+        x, y
+            (n,) float32 or float64, both the same, in px. NaN and points outside the grid are left out.
+        weight
+            (n,) uint32; None is 1 for every point.
+        """
+
+    def add_motion(
+        self,
+        previous: Array,
+        frames: Array,
+        layout: FrameLayout,
+        *,
+        threshold: int,
+        moved: Array,
+        counts: Array | None = None,
+        mask: Array | None = None,
+        decayed: Array | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Compare each frame with the one before it and count the pixels that moved.
+
+        A pixel moved when the grey value of the absolute difference is above the threshold
+        (:mod:`gpuheat.kernels.grey`; a grey frame's difference is its own grey value).
+
+        ``previous`` is an argument of its own, and not the first of ``frames``, so that a stream needs
+        neither a copy that puts the two together nor a second upload of the last frame.
+
+        Parameters
+        ----------
+        previous
+            The frame before the first of ``frames``: (h, w, 3) or (h, w) uint8, as ``layout`` says.
+        frames
+            (t, h, w, 3) or (t, h, w) uint8. Rows may be padded.
+        layout
+            How the frames lie in memory.
+        threshold
+            0 to 255.
+        moved
+            (t,) uint32, set to the number of moved pixels of each pair.
+        counts
+            (h, w) uint32, raised by 1 where a pixel moved; None only fills ``moved``.
+        mask
+            (h, w) uint8; a pixel counts only where it is not zero. None: everywhere.
+        decayed
+            (h, w) float64, raised by the pair's weight where a pixel moved.
+        weights
+            (t,) float64 on the host, one weight per pair; given exactly when ``decayed`` is.
+        """
+
+    def gaussian_blur(self, image: Array, sigma: float) -> Array:
+        """A blurred copy: separable, with the weights of :func:`gpuheat.backends.gaussian.weights`.
+
+        Parameters
+        ----------
+        image
+            (h, w) float32. The border is mirrored without repeating the edge (OpenCV's
+            ``BORDER_REFLECT_101``), as often as it takes where the kernel is wider than the image.
+        sigma
+            Standard deviation in px, at least 0; 0 copies.
+
+        Returns
+        -------
+        Array
+            (h, w) float32.
+        """

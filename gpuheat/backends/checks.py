@@ -1,0 +1,77 @@
+"""The checks of what goes into a backend's operations, for any kind of array that has a shape and a dtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpuheat.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gpuheat.backends.base import Array
+    from gpuheat.grid import BinGrid
+    from gpuheat.pixels import FrameLayout
+
+__all__ = ["check_image", "check_motion", "check_points", "check_threshold"]
+
+
+def check_points(histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None) -> None:
+    """Raise InputError unless the arguments of ``add_points`` are as the contract says."""
+    _check("histogram", histogram, grid.shape, ("uint64",))
+    _check("x", x, (None,), ("float32", "float64"))
+    _check("y", y, tuple(x.shape), (str(x.dtype),))
+    if weight is not None:
+        _check("weight", weight, tuple(x.shape), ("uint32",))
+
+
+def check_motion(
+    previous: Array,
+    frames: Array,
+    layout: FrameLayout,
+    *,
+    threshold: int,
+    moved: Array,
+    counts: Array | None,
+    mask: Array | None,
+    decayed: Array | None,
+    weights: NDArray[np.float64] | None,
+) -> None:
+    """Raise InputError or OptionError unless the arguments of ``add_motion`` are as the contract says."""
+    check_threshold(threshold)
+    pixel_shape = layout.frame_shape(1, 1)[2:]
+    _check("previous", previous, (None, None, *pixel_shape), ("uint8",))
+    height, width = previous.shape[:2]
+    if height == 0 or width == 0:
+        raise InputError(f"a frame must have at least one pixel, got {height} x {width}")
+    _check("frames", frames, (None, *previous.shape), ("uint8",))
+    _check("moved", moved, (frames.shape[0],), ("uint32",))
+    for name, array, dtype in (("counts", counts, "uint32"), ("mask", mask, "uint8"), ("decayed", decayed, "float64")):
+        if array is not None:
+            _check(name, array, (height, width), (dtype,))
+    if (decayed is None) != (weights is None):
+        raise OptionError("decayed and weights belong together: give both or neither")
+    if weights is not None:
+        _check("weights", weights, (frames.shape[0],), ("float64",))
+
+
+def check_image(image: Array) -> None:
+    """Raise InputError unless the argument of ``gaussian_blur`` is as the contract says."""
+    _check("image", image, (None, None), ("float32",))
+
+
+def check_threshold(threshold: int) -> None:
+    """Raise OptionError unless a threshold is a whole number from 0 to 255."""
+    if isinstance(threshold, bool) or not isinstance(threshold, int) or not 0 <= threshold <= 255:
+        raise OptionError(f"threshold must be a whole number from 0 to 255, got {threshold!r}")
+
+
+def _check(name: str, array: Array, shape: tuple[int | None, ...], dtypes: tuple[str, ...]) -> None:
+    got = tuple(array.shape)
+    fits = len(got) == len(shape) and all(want in (None, have) for want, have in zip(shape, got, strict=True))
+    if not fits or str(array.dtype) not in dtypes:
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        raise InputError(
+            f"{name} must be {' or '.join(dtypes)} of shape ({sizes}), got {array.dtype} of shape {got}"
+        )

@@ -1,0 +1,34 @@
+"""The weights of the Gaussian blur, the same for every backend."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from gpuheat.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["weights"]
+
+
+def weights(sigma: float) -> NDArray[np.float32]:
+    """The (2 r + 1,) float32 weights of a Gaussian, summing to 1, as ``cv2.GaussianBlur`` takes them.
+
+    The number of weights is OpenCV's for float images, ``round(8 sigma + 1) | 1``.
+
+    Raises
+    ------
+    OptionError
+        If sigma (px) is negative or not finite.
+    """
+    if not math.isfinite(sigma) or sigma < 0:
+        raise OptionError(f"sigma of a blur must be a finite number of px of at least 0, got {sigma!r}")
+    if sigma == 0:
+        return np.ones(1, np.float32)
+    size = round(8 * sigma + 1) | 1
+    return np.asarray(cv2.getGaussianKernel(size, sigma, cv2.CV_32F), np.float32).reshape(-1)

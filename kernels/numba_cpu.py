@@ -1,0 +1,299 @@
+"""The three operations as fused loops for the CPU, compiled by Numba.
+
+Every function works on a part of its output (some rows, some of the points) and releases the GIL, so
+that the caller decides how many threads share the work. They check nothing: sizes, dtypes and
+contiguity are the caller's promise.
+
+Two habits keep the loops vectorised: ``int32 * int32`` is int64 in Numba, so every step is cast back;
+and an index that cannot be negative is unsigned, because Numba spends a branch on negative ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from gpuheat.kernels import grey
+
+__all__ = ["add_motion_rows", "add_points_part", "area_mean_rows", "blur_along_columns", "blur_along_rows"]
+
+BLUE = np.int32(grey.BLUE)
+GREEN = np.int32(grey.GREEN)
+RED = np.int32(grey.RED)
+POINTS_AT_ONCE = 4096  # their bin numbers, 16 KB, stay in the first-level cache
+COLUMNS_AT_ONCE = 512  # 2 KB a row: the rows under a wide kernel stay in the second-level cache
+
+Array = Any
+
+
+def read(dtype: Any, ndim: int) -> Any:
+    """A C-contiguous array that is only read, so that arrays the caller may not write to are taken too."""
+    return nb.types.Array(dtype, ndim, "C", readonly=True)
+
+
+def written(dtype: Any, ndim: int) -> Any:
+    """A C-contiguous array that is written to."""
+    return nb.types.Array(dtype, ndim, "C")
+
+
+def compiled(*signatures: Any) -> Any:
+    """Compile for these types, and no others, at import; the machine code is kept on disk."""
+    return nb.njit(list(signatures), cache=True, nogil=True)
+
+
+@compiled(
+    nb.int64(
+        *(read(nb.uint8, 1), nb.int64) * 2,  # the two frames and their pitches
+        *(nb.int64,) * 4,  # channels, width, first, last
+        nb.int32,
+        read(nb.uint8, 2),
+        written(nb.uint32, 2),
+        written(nb.float64, 2),
+        nb.float64,
+    )
+)
+def add_motion_rows(
+    previous: Array,
+    previous_pitch: int,
+    frame: Array,
+    frame_pitch: int,
+    channels: int,
+    width: int,
+    first: int,
+    last: int,
+    limit: Any,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+) -> int:
+    """Compare the rows first <= y < last of two frames; returns how many pixels moved.
+
+    previous, frame   flat uint8; row y begins at y * pitch
+    channels          3: BGR, 1: grey
+    limit             int32; a BGR pixel moved when its weighted sum reaches it (grey.lowest_moving_sum),
+                      a grey pixel when its difference does
+    mask              (h, w) uint8, or (0, 0): every pixel counts
+    counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
+    decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
+
+    Each row's bytes come from memory once; what moved stays in a buffer of w bytes in the first-level
+    cache until it is added up.
+    """
+    motion = np.empty(width, np.uint8)
+    total = np.int64(0)
+    for y in range(first, last):
+        p = previous[y * previous_pitch : y * previous_pitch + width * channels]
+        f = frame[y * frame_pitch : y * frame_pitch + width * channels]
+        if channels == 3:
+            for x in range(width):
+                blue = abs(np.int32(f[3 * x]) - np.int32(p[3 * x]))
+                green = abs(np.int32(f[3 * x + 1]) - np.int32(p[3 * x + 1]))
+                red = abs(np.int32(f[3 * x + 2]) - np.int32(p[3 * x + 2]))
+                weighted = np.int32(np.int32(np.int32(blue * BLUE) + np.int32(green * GREEN)) + np.int32(red * RED))
+                motion[x] = np.uint8(weighted >= limit)
+        else:
+            for x in range(width):
+                motion[x] = np.uint8(np.int32(abs(np.int32(f[x]) - np.int32(p[x]))) >= limit)
+        if mask.shape[0] > 0:
+            mask_row = mask[y]
+            for x in range(width):
+                motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
+        in_row = np.uint32(0)
+        for x in range(width):
+            in_row = np.uint32(in_row + motion[x])
+        total += np.int64(in_row)
+        if counts.shape[0] > 0:
+            counts_row = counts[y]
+            for x in range(width):
+                counts_row[x] = np.uint32(counts_row[x] + motion[x])
+        if decayed.shape[0] > 0 and in_row > 0:
+            decayed_row = decayed[y]
+            for x in range(width):
+                decayed_row[x] += weight if motion[x] != 0 else 0.0
+    return total
+
+
+@compiled(nb.int64(nb.float64, nb.float64, read(nb.float64, 1), read(nb.float64, 1)))
+def _exact_bin(x: float, y: float, x_edges: Array, y_edges: Array) -> int:
+    """The flat bin of a point by comparison with the edges alone; -1 outside and for NaN."""
+    nx = x_edges.shape[0] - 1
+    ny = y_edges.shape[0] - 1
+    if not (x >= x_edges[0] and x <= x_edges[nx] and y >= y_edges[0] and y <= y_edges[ny]):
+        return -1
+    column = min(np.int64(x / x_edges[nx] * nx), nx - 1)
+    row = min(np.int64(y / y_edges[ny] * ny), ny - 1)
+    while x < x_edges[column]:
+        column -= 1
+    while column < nx - 1 and x >= x_edges[column + 1]:
+        column += 1
+    while y < y_edges[row]:
+        row -= 1
+    while row < ny - 1 and y >= y_edges[row + 1]:
+        row += 1
+    return row * nx + column
+
+
+@compiled(
+    *(
+        nb.void(
+            *(read(number, 1),) * 2,  # x, y
+            read(nb.uint32, 1),
+            *(nb.int64,) * 2,  # first, last
+            *(read(nb.float64, 1),) * 2,  # edges
+            *(number,) * 4,  # scales, margins
+            written(nb.uint64, 1),
+        )
+        for number in (nb.float32, nb.float64)
+    )
+)
+def add_points_part(
+    x: Array,
+    y: Array,
+    weight: Array,
+    first: int,
+    last: int,
+    x_edges: Array,
+    y_edges: Array,
+    x_scale: Any,
+    y_scale: Any,
+    x_margin: Any,
+    y_margin: Any,
+    bins: Array,
+) -> None:
+    """Add the points first <= i < last to the private bins of one thread.
+
+    x, y      (n,) float32 or float64, px
+    weight    (n,) uint32, or (0,): 1 for each point
+    x_edges   (nx + 1,) float64, px, ascending from 0; y_edges likewise
+    x_scale   bins per px, of the dtype of x; y_scale likewise
+    x_margin  more than the rounding error of x * x_scale, in bins, of the same dtype; y_margin likewise
+    bins      (ny * nx,) uint64
+
+    The bin is the whole part of ``x * x_scale``, except where that product lies so close to a whole
+    number that rounding could have carried it over an edge: those points are compared with the edges
+    themselves. The first loop over a block has no branch and is vectorised; the second only adds.
+    """
+    number = x.dtype.type
+    nx = x_edges.shape[0] - 1
+    ny = y_edges.shape[0] - 1
+    zero = number(0)
+    x_end = number(number(nx) + x_margin)
+    y_end = number(number(ny) + y_margin)
+    x_rest = number(number(1) - x_margin)
+    y_rest = number(number(1) - y_margin)
+    row_length = np.int32(nx)
+    unclear = np.int32(-1)
+    outside = np.int32(-2)
+    block = np.empty(POINTS_AT_ONCE, np.int32)
+    for start in range(first, last, POINTS_AT_ONCE):
+        size = min(POINTS_AT_ONCE, last - start)
+        x_block = x[start : start + size]
+        y_block = y[start : start + size]
+        for i in range(size):
+            px = number(x_block[i] * x_scale)
+            py = number(y_block[i] * y_scale)
+            perhaps = (px > -x_margin) & (px < x_end) & (py > -y_margin) & (py < y_end)  # False for NaN
+            px = px if perhaps else zero
+            py = py if perhaps else zero
+            column = np.int32(px)
+            row = np.int32(py)
+            dx = number(px - number(column))
+            dy = number(py - number(row))
+            clear = (dx > x_margin) & (dx < x_rest) & (dy > y_margin) & (dy < y_rest)
+            flat = np.int32(np.int32(row * row_length) + column)
+            flat = flat if clear else unclear
+            block[i] = flat if perhaps else outside
+        for i in range(size):
+            flat = block[i]
+            if flat == unclear:
+                flat = np.int32(_exact_bin(np.float64(x_block[i]), np.float64(y_block[i]), x_edges, y_edges))
+            if flat >= 0:
+                bins[np.uint32(flat)] += np.uint64(weight[start + i]) if weight.shape[0] > 0 else np.uint64(1)
+
+
+blur_signature = nb.void(
+    read(nb.float32, 2),
+    read(nb.intp, 1),
+    read(nb.float32, 1),
+    *(nb.int64,) * 2,  # first, last
+    written(nb.float32, 2),
+)
+
+
+@compiled(blur_signature)
+def blur_along_rows(image: Array, columns: Array, weights: Array, first: int, last: int, blurred: Array) -> None:
+    """Blur the rows first <= y < last along x.
+
+    image, blurred  (h, w) float32
+    columns         (w + 2 r,) intp: the column of the image that lies at each place of a mirrored row
+    weights         (2 r + 1,) float32, symmetric
+    """
+    width = image.shape[1]
+    radius = weights.shape[0] // 2
+    wide = np.empty(columns.shape[0], np.float32)
+    for y in range(first, last):
+        for i in range(columns.shape[0]):
+            wide[i] = image[y, columns[i]]
+        out = blurred[y]
+        centre = wide[radius : radius + width]
+        for x in range(width):
+            out[x] = weights[radius] * centre[x]
+        for k in range(1, radius + 1):
+            weight = weights[radius + k]
+            left = wide[radius - k : radius - k + width]
+            right = wide[radius + k : radius + k + width]
+            for x in range(width):
+                out[x] += weight * (left[x] + right[x])
+
+
+@compiled(blur_signature)
+def blur_along_columns(image: Array, rows: Array, weights: Array, first: int, last: int, blurred: Array) -> None:
+    """Blur the rows first <= y < last along y.
+
+    image, blurred  (h, w) float32
+    rows            (h + 2 r,) intp: the row of the image that lies at each place of a mirrored column
+    weights         (2 r + 1,) float32, symmetric
+    """
+    width = image.shape[1]
+    radius = weights.shape[0] // 2
+    for start in range(0, width, COLUMNS_AT_ONCE):
+        end = min(width, start + COLUMNS_AT_ONCE)
+        size = end - start
+        for y in range(first, last):
+            out = blurred[y, start:end]
+            centre = image[rows[y + radius], start:end]
+            for x in range(size):
+                out[x] = weights[radius] * centre[x]
+            for k in range(1, radius + 1):
+                weight = weights[radius + k]
+                above = image[rows[y + radius - k], start:end]
+                below = image[rows[y + radius + k], start:end]
+                for x in range(size):
+                    out[x] += weight * (above[x] + below[x])
+
+
+@compiled(nb.void(nb.types.Array(nb.uint8, 3, "A", readonly=True), *(nb.int64,) * 3, written(nb.uint8, 3)))
+def area_mean_rows(frame: Array, factor: int, first: int, last: int, small: Array) -> None:
+    """Average blocks of factor x factor pixels into the rows first <= y < last of a smaller frame.
+
+    frame  (h, w, channels) uint8
+    small  (ceil(h / factor), ceil(w / factor), channels) uint8: the mean, rounded to the nearest whole
+           number, halves up; a block cut off by the border is the mean of what is left of it
+    """
+    height, width, channels = frame.shape
+    sums = np.empty((small.shape[1], channels), np.uint32)
+    for y in range(first, last):
+        top = y * factor
+        bottom = min(height, top + factor)
+        sums[:] = 0
+        for source in range(top, bottom):
+            for x in range(width):
+                for c in range(channels):
+                    sums[x // factor, c] += np.uint32(frame[source, x, c])
+        for x in range(small.shape[1]):
+            area = np.uint32((bottom - top) * (min(width, (x + 1) * factor) - x * factor))
+            for c in range(channels):
+                small[y, x, c] = np.uint8((sums[x, c] + area // np.uint32(2)) // area)
