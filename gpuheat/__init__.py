@@ -1,0 +1,67 @@
+"""Exact heat maps: where things moved in a video, and where people looked on a picture.
+
+Importing gpuheat loads nothing else; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuheat.backends import Backend as Backend
+    from gpuheat.backends import available_backends as available_backends
+    from gpuheat.backends import get_backend as get_backend
+    from gpuheat.backends import register_backend as register_backend
+    from gpuheat.errors import BackendUnavailableError as BackendUnavailableError
+    from gpuheat.errors import GpuheatError as GpuheatError
+    from gpuheat.errors import InputError as InputError
+    from gpuheat.errors import OptionError as OptionError
+    from gpuheat.fixation.counter import FixationCounter as FixationCounter
+    from gpuheat.fixation.heatmap import FixationHeatmap as FixationHeatmap
+    from gpuheat.grid import BinGrid as BinGrid
+    from gpuheat.jobs.fixation import fixation_heatmap as fixation_heatmap
+    from gpuheat.jobs.motion import motion_heatmap as motion_heatmap
+    from gpuheat.motion.counter import MotionCounter as MotionCounter
+    from gpuheat.motion.heatmap import MotionHeatmap as MotionHeatmap
+    from gpuheat.pixels import FrameLayout as FrameLayout
+
+    __version__: str
+
+_HOMES = {
+    "Backend": "gpuheat.backends",
+    "BackendUnavailableError": "gpuheat.errors",
+    "BinGrid": "gpuheat.grid",
+    "FixationCounter": "gpuheat.fixation.counter",
+    "FixationHeatmap": "gpuheat.fixation.heatmap",
+    "FrameLayout": "gpuheat.pixels",
+    "GpuheatError": "gpuheat.errors",
+    "InputError": "gpuheat.errors",
+    "MotionCounter": "gpuheat.motion.counter",
+    "MotionHeatmap": "gpuheat.motion.heatmap",
+    "OptionError": "gpuheat.errors",
+    "available_backends": "gpuheat.backends",
+    "fixation_heatmap": "gpuheat.jobs.fixation",
+    "get_backend": "gpuheat.backends",
+    "motion_heatmap": "gpuheat.jobs.motion",
+    "register_backend": "gpuheat.backends",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("gpuheat")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

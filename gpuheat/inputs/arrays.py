@@ -1,0 +1,107 @@
+"""Frames that are in memory already, in the form in which a video's frames come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from gpuheat.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["ArrayFrame", "ArrayFrames"]
+
+
+@dataclass(frozen=True)
+class ArrayFrame:
+    """One frame: its number from 0, its time in s where there is one, and its pixels as they were given."""
+
+    number: int
+    time: Fraction | None
+    pixels: NDArray[np.uint8]
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """The pixels: (h, w, 3) BGR, or (h, w) grey."""
+        return self.pixels
+
+    def luma(self) -> NDArray[np.uint8]:
+        """(h, w) uint8: grey pixels as they are, OpenCV's grey of BGR ones."""
+        if self.pixels.ndim == 2:
+            return self.pixels
+        return np.asarray(cv2.cvtColor(np.ascontiguousarray(self.pixels), cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+class ArrayFrames:
+    """An iterable of :class:`ArrayFrame` over a batch of frames, or over an iterable of single ones.
+
+    Parameters
+    ----------
+    frames
+        An array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of (h, w, 3) or (h, w), uint8.
+    times
+        The time of each frame, s; None where there are none.
+    asarray
+        How to adopt what is not a NumPy array.
+
+    Raises
+    ------
+    InputError
+        While reading, for a frame that is not one.
+    OptionError
+        While reading, if there are fewer times than frames.
+    """
+
+    rotation = 0
+
+    def __init__(
+        self, frames: Iterable[Any], times: Sequence[float] | None, asarray: Callable[[object], NDArray[Any]]
+    ) -> None:
+        self._frames = asarray(frames) if hasattr(frames, "shape") else frames
+        self._times = times
+        self._asarray = asarray
+        self.frames_decoded = 0
+
+    def __iter__(self) -> Iterator[ArrayFrame]:
+        """Every frame, in order."""
+        for number, frame in enumerate(self._frames):
+            pixels = self._asarray(frame)
+            if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
+                raise InputError(
+                    f"frame {number} must be uint8 of shape (h, w, 3) or (h, w), got {pixels.dtype} of shape "
+                    f"{pixels.shape}"
+                )
+            if self._times is not None and number >= len(self._times):
+                raise OptionError(f"times must be one number per frame, got {len(self._times)} and more frames")
+            self.frames_decoded += 1
+            yield ArrayFrame(number, None if self._times is None else exact_seconds(self._times[number]), pixels)
+
+    @property
+    def frames_expected(self) -> int | None:
+        """How many frames there are, where that is known beforehand."""
+        return len(self._frames) if hasattr(self._frames, "__len__") else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was read, for ``summary.json``."""
+        return {"name": "frames in memory", "frames_decoded": self.frames_decoded}
+
+
+def exact_seconds(time: float | str | Fraction) -> Fraction:
+    """A time as the number it was written as: the float 0.1 is meant as 1/10.
+
+    Raises
+    ------
+    OptionError
+        If it is no finite number.
+    """
+    try:
+        return time if isinstance(time, Fraction) else Fraction(str(time))
+    except ValueError:
+        raise OptionError(f"a time must be a finite number of seconds, got {time!r}") from None

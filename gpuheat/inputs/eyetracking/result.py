@@ -1,0 +1,41 @@
+"""What reading an export gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+__all__ = ["EyeTracking"]
+
+
+@dataclass(frozen=True)
+class EyeTracking:
+    """What was read from one export.
+
+    Attributes
+    ----------
+    table
+        ``pyarrow.Table`` of the rows that can be used, in the order of the source: "recording id" string,
+        "section id" string, "fixation id" string (nullable), "x [px]" and "y [px]" float64 from the top left
+        corner, "duration [us]" uint32 (nullable: null where the source has none), "source row" int64 (1-based
+        data row of the source, header not counted).
+    rows
+        Number of data rows in the source.
+    dropped
+        Rule -> number of rows it dropped, in the order of the rules; a row counts for the first rule that drops
+        it, so that ``sum(dropped.values()) + table.num_rows == rows``. Only rules that apply to the source.
+    format
+        The format it was read as.
+    source
+        The file's path as text, or the class of the object.
+    warnings
+        One line each, for people.
+    """
+
+    table: pa.Table
+    rows: int
+    dropped: dict[str, int]
+    format: str
+    source: str
+    warnings: tuple[str, ...]

@@ -1,0 +1,229 @@
+"""Video files, decoded by FFmpeg through PyAV, one frame at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import av
+import cv2
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from gpuheat.errors import VideoError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+__all__ = ["VideoFrame", "VideoReader"]
+
+FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
+# Limited-range luma 16..235 to 0..255, with the numbers of the conversion to BGR: a grey picture's luma
+# is then its BGR value.
+EXPANDED_LUMA: Final = np.clip(((np.arange(256) - 16) * 8 * 9539) >> 16, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One decoded frame.
+
+    Attributes
+    ----------
+    number
+        Counts the decoded frames from 0.
+    time
+        Seconds since the stream's first time stamp, exact.
+    picture
+        PyAV's frame.
+    """
+
+    number: int
+    time: Fraction
+    picture: av.VideoFrame
+    _reformatter: VideoReformatter = field(repr=False)
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
+        converted = self._reformatter.reformat(self.picture, format="bgr24")
+        rows = _plane(converted, 3)
+        return np.lib.stride_tricks.as_strided(rows, (*rows.shape[:1], converted.width, 3), (rows.strides[0], 3, 1))
+
+    def luma(self) -> NDArray[np.uint8]:
+        """(h, w) uint8, the brightness from 0 to 255.
+
+        The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
+        otherwise OpenCV's grey of :meth:`bgr`.
+        """
+        if not _has_luma_plane(self.picture.format):
+            return np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
+        luma = _plane(self.picture, 1)
+        if self.picture.color_range == FULL_RANGE or self.picture.format.name.startswith("yuvj"):
+            return luma
+        return np.asarray(cv2.LUT(luma, EXPANDED_LUMA), np.uint8)
+
+
+class VideoReader:
+    """The best video stream of a file, a context manager and an iterable of :class:`VideoFrame`.
+
+    Broken packets are skipped and counted. A frame takes the memory of one frame; nothing is kept.
+
+    Attributes
+    ----------
+    path
+        The file.
+    width, height
+        Size of the frames in px, before rotation.
+    frames_in_header
+        What the container says; None where it does not. It can be wrong.
+    frames_decoded, corrupt_frames, broken_packets
+        Counted while reading. A corrupt frame was decoded with errors, and is used.
+    frames_without_time
+        Frames that had no time stamp and were placed by the frame rate.
+    rotation
+        Degrees counter-clockwise by which frames are to be turned for display, a multiple of 90, from the
+        first frame read.
+
+    Raises
+    ------
+    VideoError
+        If the file cannot be opened or has no video; while reading, if no frame can be decoded or the size
+        of the picture changes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if self.path.is_dir():
+            raise VideoError(f"{self.path}: this is a folder, not a video")
+        try:
+            self._container = av.open(str(self.path), metadata_errors="replace")
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(f"{self.path}: cannot be opened as a video: {_reason(error)}") from error
+        stream = self._container.streams.best("video")
+        if stream is None or Disposition.attached_pic in stream.disposition:
+            self._container.close()
+            raise VideoError(f"{self.path}: holds no video")
+        if stream.codec_context is None:
+            self._container.close()
+            raise VideoError(f"{self.path}: there is no decoder for its video")
+        stream.thread_type = "AUTO"
+        self._stream = stream
+        self.width, self.height = stream.width, stream.height
+        self.frames_in_header = stream.frames or None
+        self.frames_decoded = 0
+        self.corrupt_frames = 0
+        self.broken_packets = 0
+        self.frames_without_time = 0
+        self.rotation = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Every frame that can be decoded, in the order of showing. To be used once."""
+        reformatter = VideoReformatter()
+        start = self._stream.start_time
+        for picture in self._pictures():
+            if (picture.width, picture.height) != (self.width, self.height):
+                raise VideoError(
+                    f"{self.path}: the picture changes from {self.width} x {self.height} to "
+                    f"{picture.width} x {picture.height} px at frame {self.frames_decoded}; "
+                    "cut the file there and run the parts one by one"
+                )
+            if self.frames_decoded == 0:
+                self.rotation = round(picture.rotation / 90) * 90 % 360
+                start = picture.pts if start is None else start
+            time = self._time(picture, start)
+            self.corrupt_frames += picture.is_corrupt
+            self.frames_decoded += 1
+            yield VideoFrame(self.frames_decoded - 1, time, picture, reformatter)
+        if self.frames_decoded == 0:
+            raise VideoError(f"{self.path}: not one frame can be decoded ({self.broken_packets} broken packets)")
+
+    @property
+    def frames_expected(self) -> int | None:
+        """How many frames there may be, by the header or by duration and rate; None where neither says."""
+        if self.frames_in_header:
+            return self.frames_in_header
+        rate, duration = self._stream.average_rate, self._container.duration
+        return round(duration / av.time_base * rate) if rate and duration else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the file, and what reading it brought up, for ``summary.json``."""
+        stream = self._stream
+        start = stream.start_time * stream.time_base if stream.start_time is not None and stream.time_base else None
+        return {
+            "name": self.path.name,
+            "path": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "container": self._container.format.name,
+            "stream": stream.index,
+            "codec": stream.codec.canonical_name,
+            "pixel_format": stream.codec_context.pix_fmt,
+            "width": self.width,
+            "height": self.height,
+            "rotation": self.rotation,
+            "frame_rate": str(stream.average_rate) if stream.average_rate else None,
+            "time_base": str(stream.time_base) if stream.time_base else None,
+            "start_time_s": None if start is None else {"exact": str(start), "seconds": float(start)},
+            "frames_in_header": self.frames_in_header,
+            "frames_decoded": self.frames_decoded,
+            "frames_without_time": self.frames_without_time,
+            "corrupt_frames": self.corrupt_frames,
+            "broken_packets": self.broken_packets,
+        }
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:  # the container itself is broken from here on
+                self.broken_packets += 1
+                packet = None
+            try:
+                yield from self._stream.decode(packet)
+            except av.InvalidDataError:
+                self.broken_packets += 1
+            if packet is None:
+                return
+
+    def _time(self, picture: av.VideoFrame, start: int | None) -> Fraction:
+        if picture.pts is not None and picture.time_base and start is not None:
+            return (picture.pts - start) * picture.time_base
+        self.frames_without_time += 1
+        return self.frames_decoded / (self._stream.average_rate or Fraction(25))
+
+
+def _plane(picture: av.VideoFrame, channels: int) -> NDArray[np.uint8]:
+    """The first plane's (h, w * channels) bytes, without the padding at the end of its rows; not a copy."""
+    plane = picture.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: picture.height, : picture.width * channels]
+
+
+def _has_luma_plane(pixel_format: av.VideoFormat) -> bool:
+    luma, *others = pixel_format.components
+    return (
+        luma.bits == 8
+        and luma.is_luma
+        and any(component.is_chroma for component in others)
+        and all(component.plane != luma.plane for component in others)
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,158 @@
+"""From a video, or frames in memory, to a motion heat map."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+import gpuheat
+from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.host import HostArrays
+from gpuheat.errors import InputError, OptionError
+from gpuheat.inputs.arrays import ArrayFrame, ArrayFrames
+from gpuheat.inputs.video import VideoFrame, VideoReader
+from gpuheat.jobs.scene import Scene
+from gpuheat.jobs.stretch import Stretch
+from gpuheat.motion.counter import MotionCounter
+from gpuheat.motion.downscale import area_mean
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from gpuheat.motion.heatmap import MotionHeatmap
+
+__all__ = ["motion_heatmap"]
+
+Progress = Callable[[int, int | None], None]
+"""Called after every frame read with the number of frames so far and of those expected, None where unknown."""
+
+
+def motion_heatmap(
+    source: str | PathLike[str] | Iterable[Any],
+    *,
+    threshold: int = 25,
+    pixels: Literal["bgr", "luma"] = "bgr",
+    half_life: float | None = None,
+    every: int = 1,
+    start: float | str | Fraction | None = None,
+    end: float | str | Fraction | None = None,
+    downscale: int = 1,
+    mask: ArrayLike | str | PathLike[str] | None = None,
+    max_changed: float = 1.0,
+    background: str | PathLike[str] | NDArray[np.uint8] = "mean",
+    blur: float = 0.0,
+    times: Sequence[float] | None = None,
+    backend: str | Backend = "auto",
+    progress: Progress | None = None,
+) -> MotionHeatmap:
+    """Where, and when, things moved in a video.
+
+    Parameters
+    ----------
+    source
+        A video file; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single ones.
+    threshold
+        A pixel moved when the grey value of the difference is above this, 0 to 255.
+    pixels
+        ``"bgr"`` compares colours; ``"luma"`` only brightness, which is faster.
+    half_life
+        Seconds after which motion weighs half as much in the heat; None: all motion weighs the same.
+    every
+        Compare frames this far apart: only every so many-th frame of the stretch is looked at.
+    start, end
+        The stretch of the video, s from its beginning: ``start <= time < end``. The frames before it are
+        decoded, but not converted.
+    downscale
+        Compare the means of blocks of this many by this many pixels; the counts are smaller by as much.
+    mask
+        (h, w) array or image of the size of the picture as shown: pixels count only where it is not zero.
+        With ``downscale`` a block counts if all of its pixels do.
+    max_changed
+        Pairs in which more than this share of the pixels moved are reported, but not counted.
+    background
+        ``"first"``, ``"mean"``, ``"median"``, or a picture of the size of the video: a file or an array. With
+        ``pixels="luma"`` the mean is grey.
+    blur
+        Standard deviation, in px of the counts, of a Gaussian blur of the heat.
+    times
+        Time of each frame, s, for frames in memory.
+    backend
+        A name or a backend; see :func:`gpuheat.get_backend`.
+    progress
+        Called after every frame that was read.
+
+    Raises
+    ------
+    VideoError
+        If the file cannot be read as a video.
+    InputError
+        If frames, mask or background do not fit, or no frame lies between start and end.
+    OptionError
+        If an option is outside its range.
+    """
+    began = time.perf_counter()
+    stretch = Stretch(every, start, end)
+    backend = get_backend(backend)
+    with _opened(source, times) as reader:
+        scene = Scene(background, mask, downscale)
+        counter: MotionCounter | None = None
+        numbers = array("q")
+        for frame in stretch.of(_reported(reader, progress)):
+            picture = frame.luma() if pixels == "luma" else frame.bgr()
+            scene.see(picture, frame.bgr)
+            small = area_mean(picture, downscale)
+            if counter is None:
+                counter = MotionCounter(
+                    *small.shape[:2],
+                    threshold=threshold,
+                    pixels=pixels,
+                    half_life=half_life,
+                    mask=scene.mask(reader.rotation),
+                    max_changed=max_changed,
+                    backend=backend,
+                )
+            seconds = None if frame.time is None else float(frame.time)
+            counter.push(small, seconds, copy=isinstance(frame, ArrayFrame))
+            numbers.append(frame.number)
+        if counter is None:
+            raise InputError(f"no frame lies between start and end; {reader.frames_decoded} frames were read")
+        result = counter.result(blur=blur).turned(reader.rotation)
+        seconds = time.perf_counter() - began
+        return replace(
+            result,
+            frames=np.array(numbers[1:], np.int64),
+            background=scene.background(reader.rotation),
+            settings=result.settings | stretch.settings | scene.settings | {"downscale": downscale},
+            facts={
+                "gpuheat": gpuheat.__version__,
+                "input": reader.facts | {"frames_compared": len(numbers)},
+                "backend": {"name": backend.name, "device": backend.device},
+                "warnings": [] if len(numbers) > 1 else ["only one frame: there is no pair to compare"],
+                "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds},
+            },
+        )
+
+
+def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManager[VideoReader | ArrayFrames]:
+    if isinstance(source, str | PathLike):
+        if times is not None:
+            raise OptionError("times are for frames in memory; a video has time stamps of its own")
+        return VideoReader(source)
+    return nullcontext(ArrayFrames(source, times, HostArrays().asarray))
+
+
+def _reported(reader: VideoReader | ArrayFrames, progress: Progress | None) -> Iterator[VideoFrame | ArrayFrame]:
+    """The reader's frames, each reported once it was read."""
+    for frame in reader:
+        if progress is not None:
+            progress(reader.frames_decoded, reader.frames_expected)
+        yield frame

@@ -1,0 +1,113 @@
+"""What surrounds the counting: the picture behind the map, and the mask, both as the video is shown."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpuheat.errors import InputError
+from gpuheat.inputs.image import read_image, read_mask
+from gpuheat.motion.background import BACKGROUNDS
+from gpuheat.motion.downscale import check_factor, shrink_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Scene"]
+
+
+class Scene:
+    """The background and the mask of one run.
+
+    Frames are seen as they lie in the file; pictures given by the user, and the background that comes out,
+    are turned by the video's rotation.
+
+    Parameters
+    ----------
+    background
+        ``"first"``, ``"mean"``, ``"median"``, an image file, or (H, W, 3) uint8 BGR.
+    mask
+        An image file or (H, W); None watches every pixel.
+    downscale
+        The factor by which frames are made smaller before they are counted.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read; later, if it does not have the size of the video.
+    OptionError
+        If the background is none of these, or the factor is not one.
+    """
+
+    def __init__(
+        self,
+        background: str | PathLike[str] | NDArray[np.uint8],
+        mask: ArrayLike | str | PathLike[str] | None,
+        downscale: int,
+    ) -> None:
+        check_factor(downscale)
+        self._downscale = downscale
+        self._size: tuple[int, ...] | None = None
+        is_kind = isinstance(background, str) and background in BACKGROUNDS
+        self._seen = BACKGROUNDS[str(background)]() if is_kind else None
+        self._given = None if is_kind else _picture(background)
+        self._mask = None if mask is None else _mask(mask)
+        self.settings: dict[str, Any] = {"background": _label(background), "mask": _label(mask)}
+
+    def see(self, compared: NDArray[np.uint8], bgr: Callable[[], NDArray[np.uint8]]) -> None:
+        """Take notice of a frame: ``compared`` is there already, ``bgr`` makes the picture in colour."""
+        self._size = compared.shape[:2]
+        if self._seen is not None:
+            self._seen.add((lambda: compared) if self._seen.wants_all or compared.ndim == 3 else bgr)
+
+    def background(self, rotation: int) -> NDArray[np.uint8] | None:
+        """The (H, W, 3) BGR picture, as shown with ``rotation`` degrees."""
+        if self._seen is None:
+            return self._fitting("background", self._given, rotation)
+        picture = self._seen.picture()
+        return None if picture is None else np.ascontiguousarray(np.rot90(picture, rotation // 90))
+
+    def mask(self, rotation: int) -> NDArray[np.bool_] | None:
+        """The (h, w) mask for the frames as they are counted: not turned, and made smaller."""
+        mask = self._fitting("mask", self._mask, rotation)
+        return None if mask is None else shrink_mask(np.rot90(mask, -(rotation // 90)), self._downscale)
+
+    def _fitting(self, name: str, picture: Any, rotation: int) -> Any:
+        """The picture, once it is known to have the size of the video as shown."""
+        if picture is not None and self._size is not None:
+            shown = self._size[::-1] if rotation % 180 else self._size
+            if picture.shape[:2] != shown:
+                raise InputError(
+                    f"the {name} must have the size of the video as shown, {shown[1]} x {shown[0]} px, "
+                    f"got {picture.shape[1]} x {picture.shape[0]} px: {self.settings[name]}"
+                )
+        return picture
+
+
+def _picture(background: str | PathLike[str] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if isinstance(background, np.ndarray):
+        if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
+            raise InputError(
+                f"a background must be uint8 of shape (h, w, 3), got {background.dtype} of shape {background.shape}"
+            )
+        return background
+    return read_image(background)
+
+
+def _mask(mask: ArrayLike | str | PathLike[str]) -> NDArray[np.bool_]:
+    if isinstance(mask, str | PathLike):
+        return read_mask(mask)
+    pixels = np.asarray(mask)
+    if pixels.ndim != 2:
+        raise InputError(f"a mask must be an image or an array (h, w), got an array of shape {pixels.shape}")
+    return np.asarray(pixels != 0)
+
+
+def _label(value: object) -> str | None:
+    if value is None:
+        return None
+    return str(value) if isinstance(value, str | PathLike) else "an array"

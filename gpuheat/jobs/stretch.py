@@ -1,0 +1,70 @@
+"""Which frames of a video are looked at."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gpuheat.errors import OptionError
+from gpuheat.inputs.arrays import ArrayFrame, exact_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gpuheat.inputs.video import VideoFrame
+
+__all__ = ["Stretch"]
+
+Frame = TypeVar("Frame", "VideoFrame", ArrayFrame)
+
+
+class Stretch:
+    """Every so many-th of the frames with ``start <= time < end``.
+
+    Parameters
+    ----------
+    every
+        At least 1.
+    start, end
+        s; None is the beginning or the end of the video.
+
+    Raises
+    ------
+    OptionError
+        If ``every`` is less than 1 or ``end`` does not come after ``start``.
+    """
+
+    def __init__(
+        self, every: int, start: float | str | Fraction | None = None, end: float | str | Fraction | None = None
+    ) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise OptionError(f"every must be a whole number of at least 1, got {every!r}")
+        self._every = every
+        self._start = None if start is None else exact_seconds(start)
+        self._end = None if end is None else exact_seconds(end)
+        if self._end is not None and self._end <= (self._start or 0):
+            raise OptionError(f"end must come after start, got start {start!r} and end {end!r}")
+
+    def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames of the stretch; reading stops at its end."""
+        inside = 0
+        for frame in frames:
+            if self._start is not None or self._end is not None:
+                if frame.time is None:
+                    raise OptionError("start and end need the times of the frames")
+                if self._end is not None and frame.time >= self._end:
+                    return
+                if self._start is not None and frame.time < self._start:
+                    continue
+            if inside % self._every == 0:
+                yield frame
+            inside += 1
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The choice, for ``summary.json``."""
+        return {
+            "every": self._every,
+            "start": None if self._start is None else float(self._start),
+            "end": None if self._end is None else float(self._end),
+        }

@@ -1,0 +1,1 @@
+"""Motion heat maps: where, and when, did things move."""

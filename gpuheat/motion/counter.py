@@ -1,0 +1,308 @@
+"""Counting motion: where, and when, did things move."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.checks import check_threshold
+from gpuheat.motion.decay import check_half_life, epoch_of, pair_weights, rescaled, value_at
+from gpuheat.errors import InputError, OptionError
+from gpuheat.motion.heatmap import MotionHeatmap
+from gpuheat.pixels import FrameLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["MotionCounter", "MotionSettings"]
+
+EPOCHS_IN_FLOAT64: Final = 512  # half-lives until decayed sums are put into new units
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What decides whether a pixel moved and whether a pair counts. Only equals may be merged."""
+
+    threshold: int = 25
+    pixels: Literal["bgr", "luma"] = "bgr"
+    half_life: float | None = None
+    max_changed: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        if self.pixels not in ("bgr", "luma"):
+            raise OptionError(f"pixels must be 'bgr' or 'luma', got {self.pixels!r}")
+        if self.half_life is not None:
+            check_half_life(self.half_life)
+        if not 0 <= self.max_changed <= 1:
+            raise OptionError(f"max_changed must be a share from 0 to 1, got {self.max_changed!r}")
+
+
+class MotionCounter:
+    """Counts, pixel by pixel, in how many pairs of consecutive frames something moved.
+
+    A pixel moved when the grey value of the absolute difference of two frames is above ``threshold``.
+    Frames come in pieces of any size; the last frame of one piece is the first of the next pair. The
+    counts do not depend on the backend nor on how the frames were cut into pieces.
+
+    Parameters
+    ----------
+    height, width
+        Size of the frames in px.
+    threshold
+        0 to 255, grey levels.
+    pixels
+        ``"bgr"``: BGR frames (grey ones too). ``"luma"``: grey frames only, the luma expanded to 0..255;
+        faster, blind to changes of colour alone.
+    half_life
+        Seconds after which a pair weighs half as much as a new one (:mod:`gpuheat.motion.decay`); needs times.
+        None: every pair weighs the same.
+    mask
+        (h, w), any number type; pixels count only where it is not zero.
+    max_changed
+        A pair in which more than this share of the pixels moved (a light was switched, the camera was
+        knocked) is reported, but not counted. 1.0: every pair counts.
+    backend
+        A name, or a backend; see :func:`gpuheat.get_backend`.
+
+    Raises
+    ------
+    OptionError
+        If an option is outside its range.
+    BackendUnavailableError
+        If the backend cannot run here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.zeros((3, 4, 6, 3), np.uint8)
+    >>> frames[1, 2, 3] = 200  # one pixel lights up for one frame
+    >>> counter = MotionCounter(4, 6, backend="numpy")
+    >>> counter.push(frames)
+    >>> heatmap = counter.result()
+    >>> int(heatmap.counts[2, 3]), heatmap.moved.tolist()
+    (2, [1, 1])
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        threshold: int = 25,
+        pixels: Literal["bgr", "luma"] = "bgr",
+        half_life: float | None = None,
+        mask: ArrayLike | None = None,
+        max_changed: float = 1.0,
+        backend: str | Backend = "auto",
+    ) -> None:
+        if height < 1 or width < 1:
+            raise OptionError(f"a frame must have at least one pixel, got {height} x {width}")
+        self.settings = MotionSettings(threshold, pixels, half_life, max_changed)
+        self.shape = (height, width)
+        self.backend = get_backend(backend)
+        self._mask = None if mask is None else _mask(mask, self.shape)
+        self._device_mask = None if self._mask is None else self.backend.asarray(self._mask)
+        self.pixels_watched = height * width if self._mask is None else int(np.count_nonzero(self._mask))
+        self._counts = self.backend.zeros(self.shape, np.uint32)
+        self._decayed = None if half_life is None else self.backend.zeros(self.shape, np.float64)
+        self._epoch: int | None = None
+        self._layout: FrameLayout | None = None
+        self._previous: Any = None
+        self._timed: bool | None = None
+        self._moved = array("I")
+        self._times = array("d")
+        self._counted = bytearray()
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of frames were compared so far."""
+        return len(self._moved)
+
+    def push(self, frames: object, times: Sequence[float] | float | None = None, *, copy: bool = True) -> None:
+        """Compare the next frames.
+
+        Parameters
+        ----------
+        frames
+            uint8: (n, h, w, 3) or (h, w, 3) BGR, (n, h, w) or (h, w) grey. NumPy arrays, the backend's
+            own, and anything with DLPack or the buffer protocol. All pushes have the same layout.
+        times
+            Time stamp of each frame, s; given always or never.
+        copy
+            The last frame is needed for the next pair. False: it is not copied, and the caller leaves
+            its memory alone until the next push has returned.
+
+        Raises
+        ------
+        InputError
+            If shape or dtype do not fit. What was counted before stays as it was.
+        OptionError
+            If times are missing, too many, or not finite.
+        """
+        batch = self._batch(self.backend.asarray(frames))
+        stamps = self._stamps(times, len(batch))
+        if len(batch) == 0:
+            return
+        if self._previous is None:
+            self._previous, batch, stamps = batch[0], batch[1:], stamps[1:]
+        if len(batch) > 0:
+            self._compare(batch, stamps)
+            self._previous = batch[-1]
+        if copy:
+            self._previous = self._previous.copy()
+
+    def merge(self, other: MotionCounter) -> None:
+        """Add what another counter counted; its pairs follow this counter's.
+
+        No pair is made of this counter's last frame and the other's first: to lose none, the other
+        starts with this one's last frame. Pushing goes on after the other's last frame.
+
+        Raises
+        ------
+        InputError
+            If the two do not have the same size, settings, mask and layout of frames.
+        """
+        self._check_same(other)
+        self._counts = self.backend.asarray(self._host_counts() + other._host_counts())
+        if self._decayed is not None and other._epoch is not None:
+            epoch = other._epoch if self._epoch is None else max(self._epoch, other._epoch)
+            sums = [rescaled(c._host_decayed(), c._epoch, epoch) for c in (self, other) if c._epoch is not None]
+            self._decayed, self._epoch = self.backend.asarray(sum(sums[1:], start=sums[0])), epoch
+        self._moved.extend(other._moved)
+        self._times.extend(other._times)
+        self._counted.extend(other._counted)
+        if other._previous is not None:
+            self._previous = self.backend.asarray(other.backend.to_host(other._previous).copy())
+            self._layout, self._timed = other._layout, other._timed
+
+    def result(self, *, blur: float = 0.0) -> MotionHeatmap:
+        """The heat map of what was counted so far; counting can go on.
+
+        ``blur`` is the standard deviation, in px, of a Gaussian blur of the heat; 0 is none.
+        """
+        decayed = None
+        if self._decayed is not None and self.settings.half_life is not None:
+            decayed = self._host_decayed()
+            if self._epoch is not None:
+                decayed = value_at(decayed, self._epoch, max(self._times), self.settings.half_life)
+        return MotionHeatmap.from_counts(
+            self._host_counts(),
+            decayed=decayed,
+            moved=np.array(self._moved, np.uint32),
+            counted=np.array(self._counted, np.bool_),
+            frames=np.arange(1, self.pairs + 1),
+            times=np.array(self._times, np.float64) if self._timed else None,
+            pixels_watched=self.pixels_watched,
+            settings=dataclasses.asdict(self.settings) | {"blur": blur, "backend": self.backend.name},
+            backend=self.backend,
+        )
+
+    def _batch(self, frames: Any) -> Any:
+        """The frames as a batch (n, ...), once they are known to fit the counter and what came before."""
+        for layout in self._layouts():
+            shape = layout.frame_shape(*self.shape)
+            if str(frames.dtype) == "uint8" and tuple(frames.shape) in (shape, (frames.shape[0], *shape)):
+                self._layout = layout
+                return frames if frames.ndim > len(shape) else frames[None]
+        expected = " or ".join(str(layout.frame_shape(*self.shape)) for layout in self._layouts())
+        raise InputError(
+            f"frames must be uint8 of shape {expected}, one frame or a batch, "
+            f"got {frames.dtype} of shape {tuple(frames.shape)}"
+        )
+
+    def _layouts(self) -> tuple[FrameLayout, ...]:
+        """The layouts the next frames may have."""
+        if self._layout is not None:
+            return (self._layout,)
+        return (FrameLayout.GRAY8,) if self.settings.pixels == "luma" else (FrameLayout.BGR24, FrameLayout.GRAY8)
+
+    def _stamps(self, times: Sequence[float] | float | None, frames: int) -> list[float]:
+        """The times of the frames, once they are known to be as many and finite; empty where there are none."""
+        if frames == 0:
+            return []
+        if times is None and self.settings.half_life is not None:
+            raise OptionError("half_life weighs pairs by time: give the times of the frames")
+        if self._timed not in (None, times is not None):
+            raise OptionError("times must be given with every push or with none")
+        stamps = [] if times is None else [float(time) for time in np.ravel(np.asarray(times, np.float64))]
+        if times is not None and (len(stamps) != frames or not all(map(math.isfinite, stamps))):
+            raise OptionError(f"times must be {frames} finite numbers of seconds, one per frame, got {times!r}")
+        self._timed = times is not None
+        return stamps
+
+    def _compare(self, batch: Any, stamps: list[float]) -> None:
+        """Count the pairs that end with each frame of the batch."""
+        moved = self.backend.zeros((len(batch),), np.uint32)
+        if self.settings.max_changed == 1:
+            self._add(self._previous, batch, stamps, moved)
+            counted = np.ones(len(batch), np.bool_)
+        else:
+            self._add_motion(self._previous, batch, moved)
+            counted = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
+            for pair in np.flatnonzero(counted):
+                before = batch[pair - 1] if pair else self._previous
+                self._add(before, batch[pair : pair + 1], stamps[pair : pair + 1], moved[pair : pair + 1])
+        self._moved.frombytes(np.ascontiguousarray(self.backend.to_host(moved), np.uint32).tobytes())
+        self._times.extend(stamps)
+        self._counted.extend(counted.astype(np.uint8).tobytes())
+
+    def _add(self, previous: Any, batch: Any, stamps: list[float], moved: Any) -> None:
+        """Compare, and add to the counts and the decayed sums."""
+        weights = None
+        if self._decayed is not None and self.settings.half_life is not None:
+            newest = epoch_of(max(stamps), self.settings.half_life)
+            if self._epoch is None:
+                self._epoch = newest
+            elif newest - self._epoch > EPOCHS_IN_FLOAT64:
+                self._decayed = self.backend.asarray(rescaled(self._host_decayed(), self._epoch, newest))
+                self._epoch = newest
+            weights = pair_weights(stamps, self.settings.half_life, self._epoch)
+        self._add_motion(previous, batch, moved, counts=self._counts, decayed=self._decayed, weights=weights)
+
+    def _add_motion(self, previous: Any, batch: Any, moved: Any, **sums: Any) -> None:
+        layout = self._layouts()[0]
+        threshold = self.settings.threshold
+        self.backend.add_motion(
+            previous, batch, layout, threshold=threshold, moved=moved, mask=self._device_mask, **sums
+        )
+
+    def _host_counts(self) -> NDArray[np.uint32]:
+        return np.array(self.backend.to_host(self._counts), np.uint32)
+
+    def _host_decayed(self) -> NDArray[np.float64]:
+        return np.array(self.backend.to_host(self._decayed), np.float64)
+
+    def _check_same(self, other: MotionCounter) -> None:
+        mine = {"size": self.shape, **dataclasses.asdict(self.settings)}
+        theirs = {"size": other.shape, **dataclasses.asdict(other.settings)}
+        for name, value in mine.items():
+            if value != theirs[name]:
+                raise InputError(f"only equal counts can be merged: {name} is {value} here and {theirs[name]} there")
+        if not _same_array(self._mask, other._mask):
+            raise InputError("only equal counts can be merged: the masks differ")
+        if None not in (self._layout, other._layout) and self._layout is not other._layout:
+            raise InputError("only equal counts can be merged: one counted BGR frames, the other grey ones")
+        if None not in (self._timed, other._timed) and self._timed is not other._timed:
+            raise InputError("only equal counts can be merged: one has times, the other has none")
+
+
+def _mask(values: ArrayLike, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    mask = np.asarray(values)
+    if mask.shape != shape:
+        raise InputError(f"mask must have the shape of a frame, {shape}, got {mask.shape}")
+    if not mask.any():
+        raise InputError("mask is zero everywhere: no pixel is left to watch")
+    return np.asarray(mask != 0).astype(np.uint8)
+
+
+def _same_array(a: NDArray[np.uint8] | None, b: NDArray[np.uint8] | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))

@@ -1,0 +1,267 @@
+"""The finished motion heat map: its numbers, and how it draws itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gpuheat.backends import Backend, get_backend
+from gpuheat.errors import InputError
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from gpuheat.outputs.activity import Activity
+    from gpuheat.outputs.files import OutputFolder
+    from gpuheat.outputs.style import PictureStyle
+
+__all__ = ["MotionHeatmap"]
+
+
+
+@dataclass(frozen=True, eq=False)
+class MotionHeatmap:
+    """Where, and when, things moved.
+
+    Attributes
+    ----------
+    counts
+        (h, w) uint32: in how many of the counted pairs of frames the pixel moved.
+    heat
+        (h, w) float32 in [0, 1]: the counts, or the decayed sums where a half-life was set, blurred where
+        that was asked for, divided by their maximum. All zero where nothing moved.
+    moved
+        (n,) uint32: how many pixels moved, per pair.
+    counted
+        (n,) bool: False for a pair left out because too much of the picture changed.
+    frames
+        (n,) int64: the number of the later frame of each pair, from 0.
+    times
+        (n,) float64, s: when the later frame of each pair was shown. None where no times were given.
+    decayed
+        (h, w) float64: the counts with exponential decay, as of the last time; None without a half-life.
+    pixels_watched
+        How many pixels the mask leaves; all of them without one.
+    settings
+        The options the map was made with.
+    background
+        (H, W, 3) uint8 BGR, the scene, or None. Pictures have its size, which is that of the video also
+        where the frames were downscaled before counting.
+    facts
+        What was read, and how; goes into ``summary.json`` as it is.
+    """
+
+    counts: NDArray[np.uint32]
+    heat: NDArray[np.float32]
+    moved: NDArray[np.uint32]
+    counted: NDArray[np.bool_]
+    frames: NDArray[np.int64]
+    times: NDArray[np.float64] | None
+    decayed: NDArray[np.float64] | None
+    pixels_watched: int
+    settings: dict[str, Any]
+    background: NDArray[np.uint8] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def accumulator(self) -> NDArray[np.float32]:
+        """(h, w) float32: ``255 * counts``, what summing up thresholded frames gives."""
+        return self.counts.astype(np.float32) * np.float32(255)
+
+    @property
+    def moved_share(self) -> float:
+        """The share of the watched pixels in which anything moved at all."""
+        return float(np.count_nonzero(self.counts) / self.pixels_watched)
+
+    @property
+    def activity(self) -> NDArray[np.float64]:
+        """(n,) float64 in [0, 1]: the share of the watched pixels that moved, per pair."""
+        return self.moved / self.pixels_watched
+
+    @property
+    def full_scale(self) -> str:
+        """What 100 % on the colour bar stands for."""
+        if not self.counts.any():
+            return "nothing moved"
+        blurred = ", blurred" if self.settings.get("blur") else ""
+        if self.decayed is not None:
+            half_life = f"half-life {self.settings['half_life']:g} s"
+            return f"100 % = {self.decayed.max():.4g} recent frames in motion ({half_life}{blurred})"
+        share = int(self.counts.max()) / max(1, int(np.count_nonzero(self.counted)))
+        return f"100 % = in motion in {100 * share:.3g} % of the frames{' before blurring' if blurred else ''}"
+
+    def render(
+        self, colormap: str = "jet", tone: str = "linear", alpha: float | Literal["value"] = 0.4
+    ) -> NDArray[np.uint8]:
+        """The heat over the background, (H, W, 3) uint8 BGR; the heat alone where there is no background.
+
+        Parameters
+        ----------
+        colormap
+            Name of an OpenCV or matplotlib colour map.
+        tone
+            ``"linear"``, ``"sqrt"``, ``"log"`` or ``"percentile:P"``, the value that maps to 100 %.
+        alpha
+            Opacity of the heat, or ``"value"``: transparent where nothing moved.
+        """
+        from gpuheat.outputs.picture import colorize, overlay
+        from gpuheat.outputs.style import PictureStyle
+
+        style = PictureStyle(colormap, tone, alpha)
+        return colorize(self.heat, style) if self.background is None else overlay(self.heat, self.background, style)
+
+    def save(self, folder: str | os.PathLike[str] | OutputFolder, style: PictureStyle | None = None) -> None:
+        """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``, all or none.
+
+        Parameters
+        ----------
+        folder
+            Made where it is missing. Files of the same names are replaced.
+        style
+            How the pictures are drawn; jet with constant opacity unless given.
+        """
+        from gpuheat.outputs.files import OutputFolder
+        from gpuheat.outputs.pictures import write_pictures
+        from gpuheat.outputs.style import PictureStyle
+
+        style = style or PictureStyle()
+        with folder if isinstance(folder, OutputFolder) else OutputFolder(folder) as out:
+            write_pictures(
+                out,
+                self.heat,
+                self.background,
+                style,
+                title=str(self.facts.get("input", {}).get("name", "Motion")),
+                subtitle=self._subtitle(),
+                full_scale=self.full_scale,
+                activity=self._activity_over_time(),
+            )
+            out.write_array("counts.npy", self.counts)
+            out.write_text("activity.csv", self._activity_csv())
+            out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Settings, what was read, and the result in numbers, as ``summary.json`` has them."""
+        return {
+            **self.facts,
+            "settings": self.settings,
+            "result": {
+                "size": {"width": self.counts.shape[1], "height": self.counts.shape[0]},
+                "pairs": len(self.moved),
+                "pairs_counted": int(np.count_nonzero(self.counted)),
+                "frames_not_counted": self.frames[~self.counted].tolist(),
+                "highest_count": int(self.counts.max()),
+                "pixels_watched": self.pixels_watched,
+                "moved_share": self.moved_share,
+                "full_scale": self.full_scale,
+            },
+        }
+
+    def merge(self, other: MotionHeatmap) -> MotionHeatmap:
+        """The heat map of both together; the other's pairs follow.
+
+        Counts add up. Decayed sums are taken to the later of the two last times first.
+
+        Raises
+        ------
+        InputError
+            If the two differ in size or settings.
+        """
+        if self.counts.shape != other.counts.shape or self.pixels_watched != other.pixels_watched:
+            raise InputError(f"only equal maps can be merged: sizes {self.counts.shape} and {other.counts.shape}")
+        for name, value in self.settings.items():
+            if value != other.settings.get(name):
+                raise InputError(
+                    f"only equal maps can be merged: {name} is {value} here and {other.settings.get(name)} there"
+                )
+        if (self.times is None) != (other.times is None):
+            raise InputError("only equal maps can be merged: one has times, the other has none")
+        return MotionHeatmap.from_counts(
+            self.counts + other.counts,
+            decayed=_decayed_together(self, other),
+            moved=np.concatenate([self.moved, other.moved]),
+            counted=np.concatenate([self.counted, other.counted]),
+            frames=np.concatenate([self.frames, other.frames]),
+            times=None if self.times is None or other.times is None else np.concatenate([self.times, other.times]),
+            pixels_watched=self.pixels_watched,
+            settings=self.settings,
+            background=self.background,
+            backend=get_backend(self.settings["backend"]),
+        )
+
+    @classmethod
+    def from_counts(
+        cls, counts: NDArray[np.uint32], *, decayed: NDArray[np.float64] | None, backend: Backend, **fields: Any
+    ) -> MotionHeatmap:
+        """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
+        values = counts.astype(np.float64) if decayed is None else decayed
+        blur = fields["settings"]["blur"]
+        if blur > 0:
+            image = backend.asarray(values.astype(np.float32))
+            values = backend.to_host(backend.gaussian_blur(image, blur)).astype(np.float64)
+        highest = values.max()
+        heat = (values / highest if highest > 0 else values).astype(np.float32)
+        return cls(counts=counts, heat=heat, decayed=decayed, **fields)
+
+    def turned(self, degrees: int) -> MotionHeatmap:
+        """The map turned counter-clockwise by a multiple of 90 degrees; the background is turned with it."""
+
+        def turn(picture: Any) -> Any:
+            return None if picture is None else np.ascontiguousarray(np.rot90(picture, degrees // 90))
+
+        return replace(
+            self,
+            counts=turn(self.counts),
+            heat=turn(self.heat),
+            decayed=turn(self.decayed),
+            background=turn(self.background),
+        )
+
+    def _repr_png_(self) -> bytes:
+        """The overlay, for notebooks."""
+        from gpuheat.outputs.picture import encode_png
+
+        return encode_png(self.render())
+
+    def _subtitle(self) -> str:
+        height, width = self.counts.shape
+        facts = [f"{width} x {height} px", f"{len(self.moved):,} frame pairs"]
+        left_out = len(self.counted) - int(np.count_nonzero(self.counted))
+        if left_out:
+            facts.append(f"{left_out:,} of them not counted")
+        facts.append(f"motion in {100 * self.moved_share:.1f} % of the pixels")
+        facts.append(f"threshold {self.settings['threshold']}")
+        return "  ·  ".join(facts)
+
+    def _activity_over_time(self) -> Activity | None:
+        if self.times is None:
+            return None
+        from gpuheat.outputs.activity import Activity
+
+        order = np.argsort(self.times, kind="stable")
+        return Activity(self.times[order], self.activity[order], self.counted[order])
+
+    def _activity_csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["frame", "time_s", "moved_pixels", "moved_share", "counted"])
+        times = [""] * len(self.moved) if self.times is None else self.times.tolist()
+        columns = (self.frames.tolist(), times, self.moved.tolist(), self.activity.tolist(), self.counted.tolist())
+        writer.writerows(zip(*columns[:4], map(int, columns[4]), strict=True))
+        return text.getvalue()
+
+
+def _decayed_together(a: MotionHeatmap, b: MotionHeatmap) -> NDArray[np.float64] | None:
+    if a.decayed is None or b.decayed is None or a.times is None or b.times is None:
+        return None
+    half_life = a.settings["half_life"]
+    last = max((float(times.max()) for times in (a.times, b.times) if times.size), default=0.0)
+    ages = [last - float(m.times.max()) if m.times is not None and m.times.size else 0.0 for m in (a, b)]
+    return a.decayed * 2.0 ** (-ages[0] / half_life) + b.decayed * 2.0 ** (-ages[1] / half_life)

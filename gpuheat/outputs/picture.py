@@ -1,0 +1,135 @@
+"""A heat map as a picture, alone and over its background. Pictures are BGR, uint8, (h, w, 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from gpuheat.errors import InputError
+from gpuheat.outputs.colormap import lookup_table
+from gpuheat.outputs.tone import apply_tone
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuheat.outputs.style import PictureStyle
+
+__all__ = ["as_bgr", "colorize", "encode_png", "overlay", "resize_heat"]
+
+MAX_OPACITY = np.float32(0.7)
+"""Opacity of the hottest spot with ``alpha="value"``: what lies under it still shows."""
+
+
+def colorize(heat: NDArray[np.float32], style: PictureStyle) -> NDArray[np.uint8]:
+    """The heat map in colours.
+
+    The place on the colour map is cut off, not rounded, to one of 256:
+    ``cv2.applyColorMap((tone(heat) * 255).astype(uint8), colormap)``.
+
+    Parameters
+    ----------
+    heat
+        (h, w) float32 in [0, 1], 1 being the map's maximum.
+    style
+        Its colour map and tone are used.
+
+    Returns
+    -------
+    picture
+        (h, w, 3) uint8, BGR.
+
+    Raises
+    ------
+    InputError
+        If ``heat`` is not what is asked for above.
+    """
+    return _colors(_toned(heat, style), style)
+
+
+def overlay(heat: NDArray[np.float32], background: NDArray[np.uint8], style: PictureStyle) -> NDArray[np.uint8]:
+    """The coloured heat map over a picture.
+
+    With a number for ``alpha`` this is ``cv2.addWeighted(background, 1 - alpha, colorize(heat), alpha, 0)``.
+    With ``"value"`` the opacity of a pixel is ``0.7 * (1 - (1 - t)^4)``, where ``t`` is its place on the colour
+    map: none where nothing was, with a soft edge, and by a third of the maximum dense enough for the colour to
+    be recognised on the colour bar.
+
+    Parameters
+    ----------
+    heat
+        (h, w) float32 in [0, 1]; resized as `resize_heat` does where its size is not the background's.
+    background
+        (h, w, 3) uint8 BGR, or (h, w) uint8 grey.
+    style
+        Colour map, tone and alpha.
+
+    Returns
+    -------
+    picture
+        uint8 BGR, of the size of ``background``.
+
+    Raises
+    ------
+    InputError
+        If ``heat`` or ``background`` is not what is asked for above.
+    """
+    background = as_bgr(background)
+    toned = _toned(resize_heat(heat, background.shape[0], background.shape[1]), style)
+    colors = _colors(toned, style)
+    if style.alpha == "value":
+        opacity = MAX_OPACITY * (1 - np.square(np.square(1 - toned)))
+        picture = cv2.blendLinear(colors, background, opacity, 1 - opacity)
+    else:
+        picture = cv2.addWeighted(background, 1 - style.alpha, colors, style.alpha, 0)
+    return picture.astype(np.uint8, copy=False)
+
+
+def resize_heat(heat: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """The heat map at another size: linear where it grows, the mean over areas where it shrinks.
+
+    Neither overshoots, so the values stay in [0, 1]. A map that has the size already is returned as it is.
+    """
+    _check_heat(heat)
+    if heat.shape == (height, width):
+        return heat
+    shrinks = heat.shape[0] >= height and heat.shape[1] >= width
+    resized = cv2.resize(heat, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.clip(0.0, 1.0).astype(np.float32, copy=False)
+
+
+def as_bgr(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A grey (h, w) or BGR (h, w, 3) uint8 picture as BGR; `InputError` for anything else."""
+    if picture.dtype == np.uint8 and picture.size:
+        if picture.ndim == 2:
+            return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+        if picture.ndim == 3 and picture.shape[2] == 3:
+            return picture
+    raise InputError(
+        f"a background must be uint8 and (h, w, 3) BGR or (h, w) grey, got {picture.dtype} {picture.shape}"
+    )
+
+
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
+    """The bytes of a PNG file with this picture, (h, w, 3) BGR or (h, w) grey, uint8."""
+    _, encoded = cv2.imencode(".png", picture)
+    return encoded.tobytes()
+
+
+def _toned(heat: NDArray[np.float32], style: PictureStyle) -> NDArray[np.float32]:
+    _check_heat(heat)
+    return apply_tone(heat, style.tone)
+
+
+def _colors(toned: NDArray[np.float32], style: PictureStyle) -> NDArray[np.uint8]:
+    places = (toned * 255).astype(np.uint8)
+    return cv2.applyColorMap(places, lookup_table(style.colormap).reshape(256, 1, 3)).astype(np.uint8, copy=False)
+
+
+def _check_heat(heat: NDArray[np.float32]) -> None:
+    if heat.dtype != np.float32 or heat.ndim != 2 or not heat.size:
+        raise InputError(f"a heat map must be float32 and (h, w), got {heat.dtype} {heat.shape}")
+    low, high = float(heat.min()), float(heat.max())
+    if not (low >= 0.0 and high <= 1.0):  # false for NaN too
+        raise InputError(f"a heat map must lie in [0, 1], got values from {low} to {high}; divide it by its maximum")

@@ -1,0 +1,62 @@
+"""The three pictures of a heat map: alone, over its background, and the figure for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpuheat.outputs.figure import draw_figure
+from gpuheat.outputs.picture import colorize, encode_png, overlay, resize_heat
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuheat.outputs.activity import Activity
+    from gpuheat.outputs.files import OutputFolder
+    from gpuheat.outputs.style import PictureStyle
+
+__all__ = ["write_pictures"]
+
+
+def write_pictures(
+    out: OutputFolder,
+    heat: NDArray[np.float32],
+    background: NDArray[np.uint8] | None,
+    style: PictureStyle,
+    *,
+    title: str,
+    subtitle: str,
+    full_scale: str,
+    activity: Activity | None = None,
+) -> None:
+    """Write ``heatmap.png`` and ``overlay.png``, of the background's size, and ``figure.png``.
+
+    Parameters
+    ----------
+    out
+        Where the files go.
+    heat
+        (h, w) float32 in [0, 1].
+    background
+        (H, W, 3) uint8 BGR; None is black, of the heat's size.
+    style
+        Colour map, tone and opacity.
+    title, subtitle, full_scale, activity
+        What the figure says; see :func:`gpuheat.outputs.figure.draw_figure`.
+    """
+    if background is None:
+        background = np.zeros((*heat.shape, 3), np.uint8)
+    heat = resize_heat(heat, *background.shape[:2])
+    out.write("heatmap.png", encode_png(colorize(heat, style)))
+    out.write("overlay.png", encode_png(overlay(heat, background, style)))
+    figure = draw_figure(
+        heat=heat,
+        background=background,
+        style=style,
+        title=title,
+        subtitle=subtitle,
+        full_scale=full_scale,
+        activity=activity,
+    )
+    out.write("figure.png", figure)
