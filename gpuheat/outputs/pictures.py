@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gpuheat.outputs.style import PictureStyle
 
 __all__ = ["write_pictures"]
+
+PAPER: Final = 236  # the grey of a background that is not there
 
 
 def write_pictures(
@@ -39,14 +41,14 @@ def write_pictures(
     heat
         (h, w) float32 in [0, 1].
     background
-        (H, W, 3) uint8 BGR; None is black, of the heat's size.
+        (H, W, 3) uint8 BGR; None is plain light grey, of the heat's size.
     style
         Colour map, tone and opacity.
     title, subtitle, full_scale, activity
         What the figure says; see :func:`gpuheat.outputs.figure.draw_figure`.
     """
     if background is None:
-        background = np.zeros((*heat.shape, 3), np.uint8)
+        background = np.full((*heat.shape, 3), PAPER, np.uint8)
     heat = resize_heat(heat, *background.shape[:2])
     out.write("heatmap.png", encode_png(colorize(heat, style)))
     out.write("overlay.png", encode_png(overlay(heat, background, style)))

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[str, Use, str, str, list[tuple[Any, ...]], dict[str, int]
         "Marker Mapper fixations.csv",
         "section id,recording id,fixation id,start timestamp [ns],end timestamp [ns],duration [ms],"
         "fixation detected on surface,fixation x [normalized],fixation y [normalized]\n"
-        f"S,R,1,{TIMES},100,true,0.25,0.75\nS,R,2,{TIMES},100,true,-118.3,0.5\nS,R,3,{TIMES},100,true,1,1\n",
+        f"S,R,1,{TIMES},100,true,0.25,0.75\nS,R,2,{TIMES},100,true,-118.3,1e308\nS,R,3,{TIMES},100,true,1,1\n",
         [("S", "1", 100, 150, 100_000, 1), ("S", "3", 400, 200, 100_000, 3)],
         {"outside the image": 1},
     ),
@@ -220,15 +220,23 @@ def test_wrong_arguments(tmp_path: Path, options: dict[str, Any]) -> None:
         read_eyetracking(**arguments)
 
 
-def test_player_recordings_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+def test_player_recordings_are_told_apart_by_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "fixations_on_surface_Screen.csv"
     ids = []
-    for place in ("Ann/000/exports/000/surfaces", "Bob/000/exports/000/surfaces", "Bob/000/exports/001/surfaces"):
+    for place in (
+        "Ann/000/exports/000/surfaces",
+        "Bob/000/exports/000/surfaces",
+        "Bob/000/exports/001/surfaces",
+        "exports/000/Eve",
+    ):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / name).write_text(CASES["player"][3])
         ids += read_eyetracking(tmp_path / place, size=SIZE).table["recording id"].unique().to_pylist()
     root = tmp_path.resolve()
-    assert ids == [str(root / "Ann/000"), str(root / "Bob/000"), str(root / "Bob/000")]
+    assert ids == [str(root / "Ann/000"), *[str(root / "Bob/000")] * 2, str(root / "exports/000/Eve" / name)]
+    monkeypatch.chdir(tmp_path / "Ann")
+    relative = read_eyetracking("000/exports/000/surfaces", size=SIZE)
+    assert relative.table["recording id"][0].as_py() == ids[0]
 
 
 def test_find_export(tmp_path: Path) -> None:
@@ -237,6 +245,7 @@ def test_find_export(tmp_path: Path) -> None:
         folder.mkdir()
     (two / "Fixations.CSV").touch()
     (two / "sections.csv").touch()
+    (two / "gaze.csv").mkdir()
     assert find_export(two) == find_export(two / "Fixations.CSV") == find_export(tmp_path) == two / "Fixations.CSV"
     (one / "fixations_on_surface_A.csv").touch()
     with pytest.raises(ExportError, match=r"several.*fixations_on_surface_A\.csv.*Fixations\.CSV"):

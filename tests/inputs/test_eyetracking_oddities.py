@@ -17,9 +17,9 @@ HEADER = (
     "fixation detected in reference image,fixation x [px],fixation y [px],recording name"
 )
 PLAIN = f"""{HEADER}
-S,R,1,1636035560036503914,1636035560236515914,200.5,true,10.25,20,Zoé
-S,R,2,1636035560036503914,1636035560236515914,100,True,1e2,.5,Zoé
-S,R,3,1636035560036503914,1636035560236515914,100,1,+3.,0,Zoé
+S,Ré,1,1636035560036503914,1636035560236515914,200.5,true,10.25,20,Zoé
+S,Ré,2,1636035560036503914,1636035560236515914,100,True,1e2,.5,Zoé
+S,Ré,3,1636035560036503914,1636035560236515914,100,1,+3.,0,Zoé
 S,R,4,1636035560036503914,1636035560236515914,100,FALSE,5,5,Zoé
 """
 
@@ -54,9 +54,9 @@ def test_the_same_export_in_another_dress(tmp_path: Path, how: str) -> None:
     path.write_bytes(REWRITTEN[how](PLAIN))
     result = read_eyetracking(path, size=SIZE)
     assert [list(row.values()) for row in result.table.to_pylist()] == [
-        ["R", "S", "1", 10.25, 20, 200_500, 1],
-        ["R", "S", "2", 100, 0.5, 100_000, 2],
-        ["R", "S", "3", 3, 0, 100_000, 3],
+        ["Ré", "S", "1", 10.25, 20, 200_500, 1],
+        ["Ré", "S", "2", 100, 0.5, 100_000, 2],
+        ["Ré", "S", "3", 3, 0, 100_000, 3],
     ]
     assert (result.rows, result.dropped["not detected"], result.warnings) == (4, 1, ())
 
@@ -88,6 +88,13 @@ def test_only_malformed_rows(tmp_path: Path) -> None:
     assert (dropped, left) == ({"malformed row": 2}, [])
     assert len(warnings) == 1
     assert "none of its 2 rows" in warnings[0]
+
+
+def test_line_breaks_in_quotes(tmp_path: Path) -> None:
+    rows = 30_000  # more than the parser takes at a time
+    path = _written(tmp_path / "fixations.csv", "\n".join([HEADER, *[line(1).replace("Zoe", '"Z\n\no\ne"')] * rows]))
+    result = read_eyetracking(path, size=SIZE)
+    assert (result.rows, result.dropped["duplicate fixation"], result.warnings) == (rows, rows - 1, ())
 
 
 def test_a_quotation_mark_that_is_never_closed_is_reported(tmp_path: Path) -> None:
@@ -135,13 +142,13 @@ def test_the_first_valid_row_of_a_fixation_stays(tmp_path: Path) -> None:
 
 def test_durations_that_cannot_be_told_are_null_and_reported(tmp_path: Path) -> None:
     told = {"0": 0, "0.0015": 2, "0.0025": 2, "4294967.295": 2**32 - 1, "1e3": 1_000_000}
-    untold = ["", "long", "-1", "nan", "inf", "4294967.296"]
+    untold = ["", "long", "-1", "nan", "inf", "1e308", "4294967.296", '"200,5"']
     path = tmp_path / "fixations.csv"
     path.write_text("\n".join([HEADER, *(line(n, duration=text) for n, text in enumerate([*told, *untold]))]))
     result = read_eyetracking(path, size=SIZE)
     assert result.table["duration [us]"].to_pylist() == [*told.values(), *[None] * len(untold)]
     assert len(result.warnings) == 1
-    assert "6 rows have no readable 'duration [ms]'" in result.warnings[0]
+    assert "8 rows have no readable 'duration [ms]'" in result.warnings[0]
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n"])

@@ -117,10 +117,10 @@ def slow_number(text: str, decimal_comma: bool) -> float:
 
 
 def slow_duration(text: str, decimal_comma: bool) -> int | None:
-    milliseconds = slow_number(text, decimal_comma)
-    if not 0 <= milliseconds < math.inf or round(milliseconds * 1000) >= 2**32:
+    microseconds = slow_number(text, decimal_comma) * 1000
+    if not 0 <= microseconds < math.inf or round(microseconds) >= 2**32:
         return None
-    return round(milliseconds * 1000)
+    return round(microseconds)
 
 
 def slow_fate(fields: list[str], export: Export, size: tuple[int, int], comma: bool) -> str | tuple[float, float]:
@@ -208,18 +208,13 @@ def test_the_real_export(use: Literal["fixations", "gaze"]) -> None:
 
 
 flags = st.sampled_from(["true", "True", "TRUE", "1"] * 4 + ["false", "False", "0", "", "Not mapped", "yes", "truee"])
-coordinates = st.one_of(
-    st.floats(0, 1).map(repr),
-    st.floats(-0.1, 420).map(repr),
-    st.integers(-1, 401).map(str),
-    st.sampled_from(
-        ["", "nan", "inf", "-inf", "-118.25", "1e-3", "+.5", "0.", "-0.0", "1e999", "1 2", "--1", "e5", "n/a"]
-    ),
+odd_coordinates = st.sampled_from(
+    ["", "nan", "inf", "-inf", "-118.25", "1e-3", "+.5", "0.", "-0.0", "1e308", "1e999", "1 2", "--1", "e5", "n/a"]
 )
 durations = st.one_of(
     st.integers(0, 3000).map(str),
     st.floats(0, 1e4).map(repr),
-    st.sampled_from(["", "-1", "nan", "inf", "4294967.295", "4294967.2956", "0.0005", "0.0015", "long"]),
+    st.sampled_from(["", "-1", "nan", "inf", "1e308", "4294967.295", "4294967.2956", "0.0005", "0.0015", "long"]),
 )
 ids = st.sampled_from(["", "1", "2", "3", "é"])
 others = st.sampled_from(["", "1636035560036503914", "1.67041E+18", "Zoé", 'say "so"'])
@@ -228,6 +223,9 @@ confidences = st.sampled_from(["0", "0.6", "0.59999", "1.0", "", "high"])
 
 def values(export: Export) -> st.SearchStrategy[list[str]]:
     """One row of a format, each value of its column's kind."""
+    width = 1 if export.normalized else 400
+    inside, around = st.floats(0, 0.7 * width).map(repr), st.floats(-0.1 * width, 1.1 * width).map(repr)
+    coordinates = st.one_of(inside, inside, inside, around, st.integers(0, width).map(str), odd_coordinates)
     kinds = dict.fromkeys((export.x, export.y), coordinates) | {export.flag: flags}
     kinds |= dict.fromkeys(export.ids or (), ids)
     kinds |= {place: kind for place, kind in ((export.duration, durations), (export.confidence, confidences)) if place}

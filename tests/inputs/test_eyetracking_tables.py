@@ -65,6 +65,8 @@ def test_a_data_frame_of_text_is_parsed_by_the_rules_of_a_file() -> None:
     categories = pl.DataFrame(text).with_columns(pl.col("recording id", "fixation x [px]").cast(pl.Categorical))
     for frame in (pd.DataFrame(text), pd.DataFrame(text).astype("category"), pl.DataFrame(text), categories):
         assert rows(read_eyetracking(frame, size=SIZE).table) == EXPECTED
+    spaced = pd.DataFrame({f" {name} ": values for name, values in text.items()})
+    assert rows(read_eyetracking(spaced, size=SIZE).table) == EXPECTED
     repeated = pd.concat([pd.DataFrame(text), pd.DataFrame({name: [name] for name in text})])
     assert read_eyetracking(repeated, size=SIZE).dropped["repeated header"] == 1
 
@@ -86,11 +88,32 @@ def test_missing_and_not_a_number_are_told_apart() -> None:
     assert (result.dropped["no coordinates"], result.dropped["unreadable coordinates"]) == (1, 2)
 
 
+def test_columns_without_a_value_have_no_type() -> None:
+    nothing: list[None] = [None, None]
+    result = read_eyetracking(pa.table({"x": nothing, "y": nothing}), size=SIZE, x="x", y="y")
+    assert result.dropped["no coordinates"] == 2
+    result = read_eyetracking(pa.table({"x": [], "y": []}), size=SIZE, x="x", y="y")
+    assert result.warnings == ("pyarrow.Table has no data rows: the map will be empty",)
+
+
+def test_any_object_with_the_interface() -> None:
+    class Relation:
+        """As DuckDB's, of a module with a private name."""
+
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return pa.table(EXPORT).__arrow_c_stream__(requested_schema)
+
+    Relation.__module__, Relation.__qualname__ = "_duckdb._duckdb", "Relation"
+    result = read_eyetracking(Relation(), size=SIZE)
+    assert (rows(result.table), result.source) == (EXPECTED, "duckdb.Relation")
+
+
 def test_ids_that_pandas_made_floats_stay_whole() -> None:
-    frame = pd.DataFrame({"gx": [1, 1, 1], "gy": [1, 1, 1], "fixation id": [248, np.nan, 249]})
-    gaze = read_eyetracking(frame, size=SIZE, use="gaze", x="gx", y="gy")
-    assert gaze.table["fixation id"].to_pylist() == ["248", "249"]
-    assert gaze.dropped["not in a fixation"] == 1
+    columns = {"gx": [1, 1, 1], "gy": [1, 1, 1], "fixation id": [248.0, np.nan, 249.0]}
+    for frame in (pd.DataFrame(columns), pl.DataFrame(columns)):
+        gaze = read_eyetracking(frame, size=SIZE, use="gaze", x="gx", y="gy")
+        assert gaze.table["fixation id"].to_pylist() == ["248", "249"]
+        assert gaze.dropped["not in a fixation"] == 1
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class CsvFile:
 
 
 def _split(header: str, delimiter: str) -> tuple[str, ...]:
-    fields = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+    fields = next(csv.reader([header], delimiter=delimiter))
     return tuple(field.strip() for field in fields)
 
 

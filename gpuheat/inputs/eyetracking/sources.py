@@ -98,7 +98,7 @@ def open_source(source: object, use: Use) -> Source:
         name = f"{kind.__module__.partition('.')[0].lstrip('_')}.{kind.__qualname__}"
         try:
             table = pa.table(source)
-        except (pa.ArrowException, TypeError, ValueError) as error:
+        except pa.ArrowException as error:
             raise ExportError(f"{name} cannot be turned into an Arrow table: {_one_line(error)}") from error
         return Source(name, "", ArrowContent(table))
     raise OptionError(

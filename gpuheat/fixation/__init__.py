@@ -1,0 +1,1 @@
+"""Fixation heat maps: where did people look."""
