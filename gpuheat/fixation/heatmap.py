@@ -89,6 +89,15 @@ class FixationHeatmap:
         value = self.peak / 1e6 if self.unit == "duration" else self.peak
         return f"100 % = {value:.3g} {IN_WORDS[self.unit]} per {bin_size}"
 
+    @property
+    def headline(self) -> str:
+        """What came out, in one line."""
+        facts = self._amounts()
+        rows = sum(source["rows"] for source in self.facts.get("inputs", []))
+        if rows:
+            facts.append(f"{rows - self.points:,} of {rows:,} rows left out")
+        return ", ".join(facts)
+
     def render(
         self, colormap: str = "turbo", tone: str = "linear", alpha: float | Literal["value"] = "value"
     ) -> NDArray[np.uint8]:
@@ -109,7 +118,7 @@ class FixationHeatmap:
         style = PictureStyle(colormap, tone, alpha)
         return colorize(self.heat, style) if self.background is None else overlay(self.heat, self.background, style)
 
-    def save(self, folder: str | os.PathLike[str] | OutputFolder, style: PictureStyle | None = None) -> None:
+    def save(self, folder: str | os.PathLike[str], style: PictureStyle | None = None) -> None:
         """Write ``heatmap.png overlay.png figure.png histogram.npy summary.json``, all or none.
 
         Parameters
@@ -120,22 +129,27 @@ class FixationHeatmap:
             How the pictures are drawn; turbo, transparent where nobody looked, unless given.
         """
         from gpuheat.outputs.files import OutputFolder
+
+        with OutputFolder(folder) as out:
+            self.write(out, style)
+
+    def write(self, out: OutputFolder, style: PictureStyle | None = None) -> None:
+        """Write the files of :meth:`save` into a folder that is open for writing."""
         from gpuheat.outputs.pictures import write_pictures
         from gpuheat.outputs.style import PictureStyle
 
         style = style or PictureStyle("turbo", alpha="value")
-        with folder if isinstance(folder, OutputFolder) else OutputFolder(folder) as out:
-            write_pictures(
-                out,
-                self.heat,
-                self.background,
-                style,
-                title={"gaze": "Gaze"}.get(self.unit, "Fixations"),
-                subtitle=self._subtitle(),
-                full_scale=self.full_scale,
-            )
-            out.write_array("histogram.npy", self.histogram)
-            out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
+        write_pictures(
+            out,
+            self.heat,
+            self.background,
+            style,
+            title={"gaze": "Gaze"}.get(self.unit, "Fixations"),
+            subtitle=self._subtitle(),
+            full_scale=self.full_scale,
+        )
+        out.write_array("histogram.npy", self.histogram)
+        out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -238,10 +252,13 @@ class FixationHeatmap:
 
     def _subtitle(self) -> str:
         height, width = self.heat.shape
-        facts = [f"{width} x {height} px", f"{self.points:,} {'gaze samples' if self.unit == 'gaze' else 'fixations'}"]
+        facts = [f"{width} x {height} px", *self._amounts(), f"sigma {self.settings['scale']:g} % of the wider side"]
+        return "  ·  ".join(facts)
+
+    def _amounts(self) -> list[str]:
+        facts = [f"{self.points:,} {'gaze samples' if self.unit == 'gaze' else 'fixations'}"]
         if self.unit == "duration":
             facts.append(f"{self.total / 1e6:,.3f} s in all")
         if self.recordings is not None:
             facts.append(f"{self.recordings} recording{'' if self.recordings == 1 else 's'}")
-        facts.append(f"sigma {self.settings['scale']:g} % of the wider side")
-        return "  ·  ".join(facts)
+        return facts

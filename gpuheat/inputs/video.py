@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import av
 import cv2
 import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 from gpuheat.errors import VideoError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from av.container import InputContainer
     from numpy.typing import NDArray
 
 __all__ = ["VideoFrame", "VideoReader"]
@@ -52,6 +54,8 @@ class VideoFrame:
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
         converted = self._reformatter.reformat(self.picture, format="bgr24")
+        if _bottom_up(converted):
+            return converted.to_ndarray()
         rows = _plane(converted, 3)
         return np.lib.stride_tricks.as_strided(rows, (*rows.shape[:1], converted.width, 3), (rows.strides[0], 3, 1))
 
@@ -61,7 +65,7 @@ class VideoFrame:
         The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
         otherwise OpenCV's grey of :meth:`bgr`.
         """
-        if not _has_luma_plane(self.picture.format):
+        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
             return np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
         luma = _plane(self.picture, 1)
         if self.picture.color_range == FULL_RANGE or self.picture.format.name.startswith("yuvj"):
@@ -72,7 +76,9 @@ class VideoFrame:
 class VideoReader:
     """The best video stream of a file, a context manager and an iterable of :class:`VideoFrame`.
 
-    Broken packets are skipped and counted. A frame takes the memory of one frame; nothing is kept.
+    A frame takes the memory of one frame; nothing is kept. Broken packets are skipped and counted. What a
+    decoder makes of damaged data depends on how many threads it has, and so on the machine; at the first
+    damage the file is therefore opened again and decoded with a single thread from there on.
 
     Attributes
     ----------
@@ -84,6 +90,8 @@ class VideoReader:
         What the container says; None where it does not. It can be wrong.
     frames_decoded, corrupt_frames, broken_packets
         Counted while reading. A corrupt frame was decoded with errors, and is used.
+    damaged_from
+        Number of the frame at which damage was noticed first; None where there was none.
     frames_without_time
         Frames that had no time stamp and were placed by the frame rate.
     rotation
@@ -99,26 +107,13 @@ class VideoReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        if self.path.is_dir():
-            raise VideoError(f"{self.path}: this is a folder, not a video")
-        try:
-            self._container = av.open(str(self.path), metadata_errors="replace")
-        except (av.FFmpegError, OSError) as error:
-            raise VideoError(f"{self.path}: cannot be opened as a video: {_reason(error)}") from error
-        stream = self._container.streams.best("video")
-        if stream is None or Disposition.attached_pic in stream.disposition:
-            self._container.close()
-            raise VideoError(f"{self.path}: holds no video")
-        if stream.codec_context is None:
-            self._container.close()
-            raise VideoError(f"{self.path}: there is no decoder for its video")
-        stream.thread_type = "AUTO"
-        self._stream = stream
-        self.width, self.height = stream.width, stream.height
-        self.frames_in_header = stream.frames or None
+        self._container, self._stream = self._open("AUTO")
+        self.width, self.height = self._stream.width, self._stream.height
+        self.frames_in_header = self._stream.frames or None
         self.frames_decoded = 0
         self.corrupt_frames = 0
         self.broken_packets = 0
+        self.damaged_from: int | None = None
         self.frames_without_time = 0
         self.rotation = 0
 
@@ -183,24 +178,62 @@ class VideoReader:
             "frames_without_time": self.frames_without_time,
             "corrupt_frames": self.corrupt_frames,
             "broken_packets": self.broken_packets,
+            "damaged_from_frame": self.damaged_from,
         }
 
+    def _open(self, threads: Literal["AUTO", "NONE"]) -> tuple[InputContainer, VideoStream]:
+        if self.path.is_dir():
+            raise VideoError(f"{self.path}: this is a folder, not a video")
+        try:
+            container = av.open(str(self.path), metadata_errors="replace")
+        except (av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise VideoError(f"{self.path}: cannot be opened as a video: {reason}") from error
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream) or Disposition.attached_pic in stream.disposition:
+            container.close()
+            raise VideoError(f"{self.path}: holds no video")
+        if stream.codec_context is None:
+            container.close()
+            raise VideoError(f"{self.path}: there is no decoder for its video")
+        stream.thread_type = threads
+        return container, stream
+
     def _pictures(self) -> Iterator[av.VideoFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.FFmpegError:  # the container itself is broken from here on
+        for picture in self._decoded():
+            if picture is None or picture.is_corrupt:
+                self.damaged_from = self.frames_decoded
+                break
+            yield picture
+        else:
+            return
+        self._container.close()
+        self._container, self._stream = self._open("NONE")
+        number = 0
+        for picture in self._decoded():
+            if picture is None:
                 self.broken_packets += 1
-                packet = None
+                continue
+            number += 1
+            if number > self.damaged_from:
+                yield picture
+
+    def _decoded(self) -> Iterator[av.VideoFrame | None]:
+        """Every frame the decoder gives, and None for each packet it cannot decode."""
+        packets = self._container.demux(self._stream)
+        broken = False
+        while not broken:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:  # the container cannot be read on: let the decoder give what it holds back
+                broken, packet = True, None
+                yield None
+            if packet is None and not broken:
+                return
             try:
                 yield from self._stream.decode(packet)
             except av.InvalidDataError:
-                self.broken_packets += 1
-            if packet is None:
-                return
+                yield None
 
     def _time(self, picture: av.VideoFrame, start: int | None) -> Fraction:
         if picture.pts is not None and picture.time_base and start is not None:
@@ -215,6 +248,11 @@ def _plane(picture: av.VideoFrame, channels: int) -> NDArray[np.uint8]:
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: picture.height, : picture.width * channels]
 
 
+def _bottom_up(picture: av.VideoFrame) -> bool:
+    """Whether the last row lies first in memory, as in uncompressed AVI files."""
+    return picture.planes[0].line_size < 0
+
+
 def _has_luma_plane(pixel_format: av.VideoFormat) -> bool:
     luma, *others = pixel_format.components
     return (
@@ -223,7 +261,3 @@ def _has_luma_plane(pixel_format: av.VideoFormat) -> bool:
         and any(component.is_chroma for component in others)
         and all(component.plane != luma.plane for component in others)
     )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

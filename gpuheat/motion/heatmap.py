@@ -96,6 +96,22 @@ class MotionHeatmap:
         share = int(self.counts.max()) / max(1, int(np.count_nonzero(self.counted)))
         return f"100 % = in motion in {100 * share:.3g} % of the frames{' before blurring' if blurred else ''}"
 
+    @property
+    def headline(self) -> str:
+        """What came out, in one line."""
+        source = self.facts.get("input", {})
+        facts = [f"motion in {100 * self.moved_share:.1f} % of the pixels", f"{len(self.moved):,} frame pairs"]
+        left_out = len(self.counted) - int(np.count_nonzero(self.counted))
+        if left_out:
+            facts.append(f"{left_out:,} of them not counted")
+        for name in ("broken_packets", "corrupt_frames"):
+            if source.get(name):
+                facts.append(f"{source[name]} {name.replace('_', ' ')}")
+        if "time" in self.facts:
+            time = self.facts["time"]
+            facts.append(f"{time['seconds']:.1f} s, {time['frames_per_second']:,.0f} frames/s")
+        return f"{source.get('name', 'frames')}: {', '.join(facts)}"
+
     def render(
         self, colormap: str = "jet", tone: str = "linear", alpha: float | Literal["value"] = 0.4
     ) -> NDArray[np.uint8]:
@@ -116,7 +132,7 @@ class MotionHeatmap:
         style = PictureStyle(colormap, tone, alpha)
         return colorize(self.heat, style) if self.background is None else overlay(self.heat, self.background, style)
 
-    def save(self, folder: str | os.PathLike[str] | OutputFolder, style: PictureStyle | None = None) -> None:
+    def save(self, folder: str | os.PathLike[str], style: PictureStyle | None = None) -> None:
         """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``, all or none.
 
         Parameters
@@ -127,24 +143,29 @@ class MotionHeatmap:
             How the pictures are drawn; jet with constant opacity unless given.
         """
         from gpuheat.outputs.files import OutputFolder
+
+        with OutputFolder(folder) as out:
+            self.write(out, style)
+
+    def write(self, out: OutputFolder, style: PictureStyle | None = None) -> None:
+        """Write the files of :meth:`save` into a folder that is open for writing."""
         from gpuheat.outputs.pictures import write_pictures
         from gpuheat.outputs.style import PictureStyle
 
         style = style or PictureStyle()
-        with folder if isinstance(folder, OutputFolder) else OutputFolder(folder) as out:
-            write_pictures(
-                out,
-                self.heat,
-                self.background,
-                style,
-                title=str(self.facts.get("input", {}).get("name", "Motion")),
-                subtitle=self._subtitle(),
-                full_scale=self.full_scale,
-                activity=self._activity_over_time(),
-            )
-            out.write_array("counts.npy", self.counts)
-            out.write_text("activity.csv", self._activity_csv())
-            out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
+        write_pictures(
+            out,
+            self.heat,
+            self.background,
+            style,
+            title=str(self.facts.get("input", {}).get("name", "Motion")),
+            subtitle=self._subtitle(),
+            full_scale=self.full_scale,
+            activity=self._activity_over_time(),
+        )
+        out.write_array("counts.npy", self.counts)
+        out.write_text("activity.csv", self._activity_csv())
+        out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
 
     @property
     def summary(self) -> dict[str, Any]:

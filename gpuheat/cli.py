@@ -1,0 +1,307 @@
+"""The command line: parse, call, write."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from gpuheat.errors import BackendUnavailableError, GpuheatError, InputError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; every error is one line on standard error.
+
+    Exit code 0, 2 for wrong input or options, 130 after Ctrl-C, 1 for anything else.
+    """
+    state = {"debug": False}
+    try:
+        code = cli.main(args=arguments, prog_name="gpuheat", standalone_mode=False, obj=state)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        _fail(error.format_message(), WRONG_USE, state)
+    except (InputError, OptionError, BackendUnavailableError) as error:
+        _fail(str(error), WRONG_USE, state)
+    except click.Abort:
+        _fail("interrupted; nothing was written", INTERRUPTED, state)
+    except GpuheatError as error:
+        _fail(str(error), FAILED, state)
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback unless asked for
+        _fail(f"{type(error).__name__}: {error} (--debug shows where)", FAILED, state)
+
+
+def _fail(message: str, code: int, state: dict[str, bool]) -> NoReturn:
+    if state["debug"]:
+        traceback.print_exc()
+    click.echo(f"gpuheat: error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+class Seconds(click.ParamType):
+    """A time: seconds, or [h:]mm:ss, each with decimals; exact."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """The time in seconds."""
+        if isinstance(value, Fraction):
+            return value
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", value):
+            self.fail(f"{value!r} is not a time: give seconds, mm:ss or h:mm:ss", param, ctx)
+        seconds = Fraction(0)
+        for part in value.split(":"):
+            seconds = 60 * seconds + Fraction(part)
+        return seconds
+
+
+class Size(click.ParamType):
+    """A size in px, WIDTHxHEIGHT."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Width and height."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", value)
+        if match is None:
+            self.fail(f"{value!r} is not a size: give it as WIDTHxHEIGHT, 1920x1080", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+class Alpha(click.ParamType):
+    """An opacity, or "value"."""
+
+    name = "0..1|value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """The number, or "value"."""
+        try:
+            return value if value == "value" else float(value)
+        except ValueError:
+            self.fail(f'{value!r} is neither a number from 0 to 1 nor "value"', param, ctx)
+
+
+def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.obj["debug"] = True
+
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+)
+
+
+def common_options(colormap: str, alpha: str) -> Callable[[Any], Any]:
+    """The options that motion and fixations share, with their own defaults for the pictures."""
+    options = (
+        click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the results."),
+        click.option(
+            "--backend", default="auto", show_default=True, metavar="NAME", help="See 'gpuheat backends'."
+        ),
+        click.option(
+            "--colormap", default=colormap, show_default=True, metavar="NAME", help="Of OpenCV or matplotlib."
+        ),
+        click.option(
+            "--tone",
+            default="linear",
+            show_default=True,
+            metavar="linear|sqrt|log|percentile:P",
+            help="How values become colours; percentile:99 maps that value to 100 %.",
+        ),
+        click.option(
+            "--alpha",
+            type=Alpha(),
+            default=alpha,
+            show_default=True,
+            help="Opacity of the heat; 'value': none where nothing was.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong."),
+        debug_option,
+    )
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="gpuheat", message="gpuheat %(version)s")
+@debug_option
+def cli() -> None:
+    """Exact heat maps: where things moved in a video, and where people looked on a picture."""
+
+
+@cli.command()
+@click.argument("video")
+@click.option("--threshold", type=int, default=25, show_default=True, help="Grey levels a moved pixel differs by.")
+@click.option(
+    "--pixels",
+    type=click.Choice(["bgr", "luma"]),
+    default="bgr",
+    show_default=True,
+    help="Compare colours, or only brightness (faster).",
+)
+@click.option("--half-life", type=float, metavar="S", help="Seconds after which motion weighs half as much.")
+@click.option("--every", type=int, default=1, show_default=True, metavar="N", help="Compare frames N apart.")
+@click.option("--start", type=Seconds(), metavar="T", help="Begin here: seconds, mm:ss or h:mm:ss.")
+@click.option("--end", type=Seconds(), metavar="T", help="End before this time.")
+@click.option(
+    "--downscale", type=int, default=1, show_default=True, metavar="N", help="Compare means of N x N pixels."
+)
+@click.option("--mask", metavar="IMAGE", help="Watch only the pixels where this picture is not black.")
+@click.option(
+    "--max-changed",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Leave out frame pairs in which more than this share of the picture changed.",
+)
+@click.option(
+    "--background",
+    default="mean",
+    show_default=True,
+    metavar="first|mean|median|FILE",
+    help="The picture under the overlay.",
+)
+@click.option("--blur", type=float, default=0.0, show_default=True, metavar="SIGMA", help="Blur the heat, px.")
+@common_options("jet", "0.4")
+def motion(
+    video: str, output: str, colormap: str, tone: str, alpha: Any, quiet: bool, **options: Any
+) -> None:
+    """Where, and when, things moved in VIDEO.
+
+    Writes heatmap.png, overlay.png, figure.png, counts.npy, activity.csv and summary.json.
+    """
+    _quiet(quiet)
+    from gpuheat.jobs.motion import motion_heatmap
+    from gpuheat.outputs.files import OutputFolder
+    from gpuheat.outputs.style import PictureStyle
+    from gpuheat.terminal import progress_bar
+
+    style = PictureStyle(colormap, tone, alpha)
+    with OutputFolder(output) as out:
+        with progress_bar(video, quiet=quiet) as progress:
+            heatmap = motion_heatmap(video, progress=progress, **options)
+        heatmap.write(out, style)
+    _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
+
+
+@cli.command()
+@click.argument("exports", nargs=-1, required=True, metavar="EXPORT...")
+@click.option("--reference", metavar="IMAGE", help="The reference image; else the one beside the export.")
+@click.option("--size", type=Size(), metavar="WxH", help="Size of the reference image, px, where there is none.")
+@click.option(
+    "--weight",
+    type=click.Choice(["duration", "count"]),
+    help="Whether long fixations weigh more.  [default: duration, for gaze count]",
+)
+@click.option("--use", type=click.Choice(["fixations", "gaze"]), default="fixations", show_default=True)
+@click.option(
+    "--scale", type=float, default=3.0, show_default=True, help="Blur: sigma in hundredths of the wider side."
+)
+@click.option("--bins", type=int, default=300, show_default=True, help="Bins along the wider side.")
+@click.option("--recording", "recordings", multiple=True, metavar="ID", help="Use only this one; may be repeated.")
+@click.option("--equal-recordings", is_flag=True, help="Every recording weighs the same.")
+@click.option("--x", metavar="COL", help="Column of x, for a table that is no known export.")
+@click.option("--y", metavar="COL", help="Column of y.")
+@click.option("--duration", metavar="COL", help="Column of the duration: ms, or as its name says [s], [us], [ns].")
+@click.option("--normalized", is_flag=True, help="x and y are shares of width and height from the upper left.")
+@click.option(
+    "--min-confidence",
+    type=float,
+    default=0.6,
+    show_default=True,
+    help="Leave out Pupil Player's gaze below this confidence.",
+)
+@click.option("--unfixated-gaze", is_flag=True, help="Take gaze samples that belong to no fixation, too.")
+@common_options("turbo", "value")
+def fixations(
+    exports: tuple[str, ...],
+    output: str,
+    colormap: str,
+    tone: str,
+    alpha: Any,
+    quiet: bool,
+    recordings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Where people looked, from the files or folders of eye-tracking exports.
+
+    Writes heatmap.png, overlay.png, figure.png, histogram.npy and summary.json.
+    """
+    _quiet(quiet)
+    from gpuheat.jobs.fixation import fixation_heatmap
+    from gpuheat.outputs.files import OutputFolder
+    from gpuheat.outputs.style import PictureStyle
+
+    style = PictureStyle(colormap, tone, alpha)
+    with OutputFolder(output) as out:
+        heatmap = fixation_heatmap(exports, recordings=recordings or None, **options)
+        heatmap.write(out, style)
+    _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
+
+
+@cli.command()
+@debug_option
+def backends() -> None:
+    """What can run here, and what cannot and why."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gpuheat.backends import available_backends, get_backend
+
+    chosen = get_backend().name
+    table = Table(box=None, pad_edge=False)
+    for heading in ("backend", "runs here", "on what, or why not"):
+        table.add_column(heading)
+    for status in available_backends():
+        runs = "no" if status.backend is None else "yes, the default" if status.name == chosen else "yes"
+        about = status.reason if status.backend is None else status.backend.device
+        table.add_row(Text(status.name), runs, Text(str(about)))
+    Console(highlight=False).print(table)
+
+
+@cli.command()
+@click.option(
+    "-o", "--output", default="gpuheat-demo", show_default=True, metavar="DIR", help="Folder for the results."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@debug_option
+def demo(output: str, quiet: bool) -> None:
+    """Make a clip and an eye-tracking export, and a heat map of each."""
+    _quiet(quiet)
+    from gpuheat.jobs.demo import run_demo
+
+    for headline, folder in run_demo(output):
+        _report(headline, [], folder, quiet=quiet)
+
+
+def _quiet(quiet: bool) -> None:
+    from gpuheat.terminal import log_to_stderr
+
+    log_to_stderr(logging.ERROR if quiet else logging.INFO)
+
+
+def _report(headline: str, warnings: Sequence[str], folder: str, *, quiet: bool) -> None:
+    for warning in warnings:
+        click.echo(f"gpuheat: warning: {warning}", err=True)
+    if not quiet:
+        click.echo(f"{headline} -> {folder}")
