@@ -47,7 +47,7 @@ _HOMES = {
     "register_backend": "gpuheat.backends",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

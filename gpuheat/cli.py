@@ -49,49 +49,30 @@ def _fail(message: str, code: int, state: dict[str, bool]) -> NoReturn:
     sys.exit(code)
 
 
-class Seconds(click.ParamType):
-    """A time: seconds, or [h:]mm:ss, each with decimals; exact."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """The time in seconds."""
-        if isinstance(value, Fraction):
-            return value
-        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", value):
-            self.fail(f"{value!r} is not a time: give seconds, mm:ss or h:mm:ss", param, ctx)
-        seconds = Fraction(0)
-        for part in value.split(":"):
-            seconds = 60 * seconds + Fraction(part)
-        return seconds
+def seconds(text: str) -> Fraction:
+    """A time in s, exact: seconds, mm:ss or h:mm:ss, each with decimals."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise click.BadParameter(f"{text!r} is not a time: give seconds, mm:ss or h:mm:ss")
+    total = Fraction(0)
+    for part in text.split(":"):
+        total = 60 * total + Fraction(part)
+    return total
 
 
-class Size(click.ParamType):
-    """A size in px, WIDTHxHEIGHT."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Width and height."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", value)
-        if match is None:
-            self.fail(f"{value!r} is not a size: give it as WIDTHxHEIGHT, 1920x1080", param, ctx)
-        return int(match[1]), int(match[2])
+def size(text: str) -> tuple[int, int]:
+    """Width and height in px from WIDTHxHEIGHT."""
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size: give it as WIDTHxHEIGHT, as in 1920x1080")
+    return int(match[1]), int(match[2])
 
 
-class Alpha(click.ParamType):
-    """An opacity, or "value"."""
-
-    name = "0..1|value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """The number, or "value"."""
-        try:
-            return value if value == "value" else float(value)
-        except ValueError:
-            self.fail(f'{value!r} is neither a number from 0 to 1 nor "value"', param, ctx)
+def opacity(text: str) -> float | str:
+    """A number, or "value"."""
+    try:
+        return text if text == "value" else float(text)
+    except ValueError:
+        raise click.BadParameter(f'{text!r} is neither a number from 0 to 1 nor "value"') from None
 
 
 def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -108,9 +89,7 @@ def common_options(colormap: str, alpha: str) -> Callable[[Any], Any]:
     """The options that motion and fixations share, with their own defaults for the pictures."""
     options = (
         click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the results."),
-        click.option(
-            "--backend", default="auto", show_default=True, metavar="NAME", help="See 'gpuheat backends'."
-        ),
+        click.option("--backend", default="auto", show_default=True, metavar="NAME", help="See 'gpuheat backends'."),
         click.option(
             "--colormap", default=colormap, show_default=True, metavar="NAME", help="Of OpenCV or matplotlib."
         ),
@@ -123,7 +102,8 @@ def common_options(colormap: str, alpha: str) -> Callable[[Any], Any]:
         ),
         click.option(
             "--alpha",
-            type=Alpha(),
+            type=opacity,
+            metavar="0..1|value",
             default=alpha,
             show_default=True,
             help="Opacity of the heat; 'value': none where nothing was.",
@@ -159,11 +139,9 @@ def cli() -> None:
 )
 @click.option("--half-life", type=float, metavar="S", help="Seconds after which motion weighs half as much.")
 @click.option("--every", type=int, default=1, show_default=True, metavar="N", help="Compare frames N apart.")
-@click.option("--start", type=Seconds(), metavar="T", help="Begin here: seconds, mm:ss or h:mm:ss.")
-@click.option("--end", type=Seconds(), metavar="T", help="End before this time.")
-@click.option(
-    "--downscale", type=int, default=1, show_default=True, metavar="N", help="Compare means of N x N pixels."
-)
+@click.option("--start", type=seconds, metavar="T", help="Begin here: seconds, mm:ss or h:mm:ss.")
+@click.option("--end", type=seconds, metavar="T", help="End before this time.")
+@click.option("--downscale", type=int, default=1, show_default=True, metavar="N", help="Compare means of N x N pixels.")
 @click.option("--mask", metavar="IMAGE", help="Watch only the pixels where this picture is not black.")
 @click.option(
     "--max-changed",
@@ -182,9 +160,7 @@ def cli() -> None:
 )
 @click.option("--blur", type=float, default=0.0, show_default=True, metavar="SIGMA", help="Blur the heat, px.")
 @common_options("jet", "0.4")
-def motion(
-    video: str, output: str, colormap: str, tone: str, alpha: Any, quiet: bool, **options: Any
-) -> None:
+def motion(video: str, output: str, colormap: str, tone: str, alpha: Any, quiet: bool, **options: Any) -> None:
     """Where, and when, things moved in VIDEO.
 
     Writes heatmap.png, overlay.png, figure.png, counts.npy, activity.csv and summary.json.
@@ -206,7 +182,7 @@ def motion(
 @cli.command()
 @click.argument("exports", nargs=-1, required=True, metavar="EXPORT...")
 @click.option("--reference", metavar="IMAGE", help="The reference image; else the one beside the export.")
-@click.option("--size", type=Size(), metavar="WxH", help="Size of the reference image, px, where there is none.")
+@click.option("--size", type=size, metavar="WxH", help="Size of the reference image, px, where there is none.")
 @click.option(
     "--weight",
     type=click.Choice(["duration", "count"]),

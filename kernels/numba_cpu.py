@@ -68,7 +68,7 @@ def add_motion_rows(
     counts: Array,
     decayed: Array,
     weight: float,
-) -> int:
+) -> np.int64:
     """Compare the rows first <= y < last of two frames; returns how many pixels moved.
 
     previous, frame   flat uint8; row y begins at y * pitch
@@ -117,12 +117,12 @@ def add_motion_rows(
 
 
 @compiled(nb.int64(nb.float64, nb.float64, read(nb.float64, 1), read(nb.float64, 1)))
-def _exact_bin(x: float, y: float, x_edges: Array, y_edges: Array) -> int:
+def _exact_bin(x: float, y: float, x_edges: Array, y_edges: Array) -> np.int64:
     """The flat bin of a point by comparison with the edges alone; -1 outside and for NaN."""
     nx = x_edges.shape[0] - 1
     ny = y_edges.shape[0] - 1
     if not (x >= x_edges[0] and x <= x_edges[nx] and y >= y_edges[0] and y <= y_edges[ny]):
-        return -1
+        return np.int64(-1)
     column = min(np.int64(x / x_edges[nx] * nx), nx - 1)
     row = min(np.int64(y / y_edges[ny] * ny), ny - 1)
     while x < x_edges[column]:
@@ -133,7 +133,7 @@ def _exact_bin(x: float, y: float, x_edges: Array, y_edges: Array) -> int:
         row -= 1
     while row < ny - 1 and y >= y_edges[row + 1]:
         row += 1
-    return row * nx + column
+    return np.int64(row * nx + column)
 
 
 @compiled(

@@ -170,5 +170,5 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, _known(), 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     if name in ("cupy", "numba-cuda"):
-        hint = f"; the CUDA backends are not part of this version"
+        hint = "; the CUDA backends are not part of this version"
     return f"unknown backend {name!r}: there are {known}{hint}"

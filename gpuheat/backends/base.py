@@ -58,9 +58,7 @@ class Backend(Protocol):
     def synchronize(self) -> None:
         """Wait until everything asked for so far is done."""
 
-    def add_points(
-        self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None
-    ) -> None:
+    def add_points(self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None) -> None:
         """Add every point's weight to the bin it falls in, where ``numpy.histogram2d`` puts it.
 
         Parameters

@@ -72,6 +72,4 @@ def _check(name: str, array: Array, shape: tuple[int | None, ...], dtypes: tuple
     fits = len(got) == len(shape) and all(want in (None, have) for want, have in zip(shape, got, strict=True))
     if not fits or str(array.dtype) not in dtypes:
         sizes = ", ".join("any" if size is None else str(size) for size in shape)
-        raise InputError(
-            f"{name} must be {' or '.join(dtypes)} of shape ({sizes}), got {array.dtype} of shape {got}"
-        )
+        raise InputError(f"{name} must be {' or '.join(dtypes)} of shape ({sizes}), got {array.dtype} of shape {got}")

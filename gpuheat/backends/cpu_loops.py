@@ -39,7 +39,7 @@ class _Notice(event.Listener):
         pass
 
 
-event.register("numba:compile", _Notice())
+event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
 try:
     from gpuheat.kernels import numba_cpu
 except RuntimeError as error:  # "no locator available": Numba finds no folder to cache into

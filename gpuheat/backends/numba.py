@@ -173,4 +173,4 @@ def _mirrored(size: int, radius: int) -> NDArray[np.intp]:
     if size == 1:
         return np.zeros_like(place)
     turn = np.abs(place) % (2 * (size - 1))
-    return np.minimum(turn, 2 * (size - 1) - turn)
+    return np.asarray(np.minimum(turn, 2 * (size - 1) - turn))

@@ -73,7 +73,7 @@ class NumpyBackend(HostArrays):
         for pair, frame in enumerate(frames):
             difference = cv2.absdiff(np.ascontiguousarray(previous), np.ascontiguousarray(frame))
             grey = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY) if layout is FrameLayout.BGR24 else difference
-            _, motion = cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)
+            motion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
             if mask is not None:
                 motion[mask == 0] = 0
             moved[pair] = np.count_nonzero(motion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class ArrayFrames:
     @property
     def frames_expected(self) -> int | None:
         """How many frames there are, where that is known beforehand."""
-        return len(self._frames) if hasattr(self._frames, "__len__") else None
+        return len(self._frames) if isinstance(self._frames, Sized) else None
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class VideoFrame:
         """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
         converted = self._reformatter.reformat(self.picture, format="bgr24")
         if _bottom_up(converted):
-            return converted.to_ndarray()
+            return np.asarray(converted.to_ndarray(), np.uint8)
         rows = _plane(converted, 3)
         return np.lib.stride_tricks.as_strided(rows, (*rows.shape[:1], converted.width, 3), (rows.strides[0], 3, 1))
 
@@ -245,7 +245,8 @@ class VideoReader:
 def _plane(picture: av.VideoFrame, channels: int) -> NDArray[np.uint8]:
     """The first plane's (h, w * channels) bytes, without the padding at the end of its rows; not a copy."""
     plane = picture.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: picture.height, : picture.width * channels]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: picture.height, : picture.width * channels]
 
 
 def _bottom_up(picture: av.VideoFrame) -> bool:

@@ -120,7 +120,9 @@ def _page() -> NDArray[np.uint8]:
     for card in range(3):
         left = 60 + 180 * card
         box(left, 540, left + 150, 740, (228, 230, 226))
-        cv2.circle(page, (left + 75, 615), 44, ((90, 150, 190), (110, 170, 120), (150, 120, 170))[card], -1, cv2.LINE_AA)
+        cv2.circle(
+            page, (left + 75, 615), 44, ((90, 150, 190), (110, 170, 120), (150, 120, 170))[card], -1, cv2.LINE_AA
+        )
         box(left + 20, 690, left + 130, 704, (200, 198, 195))
     return page
 

@@ -16,8 +16,8 @@ import gpuheat
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError, OptionError
-from gpuheat.inputs.arrays import ArrayFrame, ArrayFrames
-from gpuheat.inputs.video import VideoFrame, VideoReader
+from gpuheat.inputs.arrays import ArrayFrames
+from gpuheat.inputs.video import VideoReader
 from gpuheat.jobs.scene import Scene
 from gpuheat.jobs.stretch import Stretch
 from gpuheat.motion.counter import MotionCounter
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from gpuheat.inputs.frames import Frame, FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["motion_heatmap"]
@@ -121,7 +122,7 @@ def motion_heatmap(
                     backend=backend,
                 )
             seconds = None if frame.time is None else float(frame.time)
-            counter.push(small, seconds, copy=isinstance(frame, ArrayFrame))
+            counter.push(small, seconds, copy=not isinstance(reader, VideoReader))
             numbers.append(frame.number)
         if counter is None:
             raise InputError(f"no frame lies between start and end; {reader.frames_decoded} frames were read")
@@ -142,7 +143,7 @@ def motion_heatmap(
         )
 
 
-def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManager[VideoReader | ArrayFrames]:
+def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManager[FrameReader]:
     if isinstance(source, str | PathLike):
         if times is not None:
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
@@ -150,7 +151,7 @@ def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManage
     return nullcontext(ArrayFrames(source, times, HostArrays().asarray))
 
 
-def _reported(reader: VideoReader | ArrayFrames, progress: Progress | None) -> Iterator[VideoFrame | ArrayFrame]:
+def _reported(reader: FrameReader, progress: Progress | None) -> Iterator[Frame]:
     """The reader's frames, each reported once it was read."""
     for frame in reader:
         if progress is not None:

@@ -67,7 +67,8 @@ class Scene:
     def background(self, rotation: int) -> NDArray[np.uint8] | None:
         """The (H, W, 3) BGR picture, as shown with ``rotation`` degrees."""
         if self._seen is None:
-            return self._fitting("background", self._given, rotation)
+            given: NDArray[np.uint8] | None = self._fitting("background", self._given, rotation)
+            return given
         picture = self._seen.picture()
         return None if picture is None else np.ascontiguousarray(np.rot90(picture, rotation // 90))
 

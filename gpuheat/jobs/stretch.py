@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gpuheat.errors import OptionError
-from gpuheat.inputs.arrays import ArrayFrame, exact_seconds
+from gpuheat.inputs.arrays import exact_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gpuheat.inputs.video import VideoFrame
+    from gpuheat.inputs.frames import Frame
 
 __all__ = ["Stretch"]
-
-Frame = TypeVar("Frame", "VideoFrame", ArrayFrame)
 
 
 class Stretch:

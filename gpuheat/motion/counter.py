@@ -12,8 +12,8 @@ import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.checks import check_threshold
-from gpuheat.motion.decay import check_half_life, epoch_of, pair_weights, rescaled, value_at
 from gpuheat.errors import InputError, OptionError
+from gpuheat.motion.decay import check_half_life, epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
 from gpuheat.pixels import FrameLayout
 

@@ -48,14 +48,14 @@ def pair_weights(times: Sequence[float], half_life: float, epoch: int) -> NDArra
     exponents = np.asarray(times, np.float64) / half_life
     whole = np.floor(exponents)
     mantissa = np.rint(np.exp2(exponents - whole) * 2.0 ** (MANTISSA_BITS - 1))
-    return np.ldexp(mantissa, (whole - epoch - (MANTISSA_BITS - 1)).astype(np.int64))
+    return np.asarray(np.ldexp(mantissa, (whole - epoch - (MANTISSA_BITS - 1)).astype(np.int64)))
 
 
 def rescaled(sums: NDArray[np.float64], epoch: int, new_epoch: int) -> NDArray[np.float64]:
     """Sums in units of ``2 ** epoch`` expressed in units of ``2 ** new_epoch``; exact."""
-    return np.ldexp(sums, epoch - new_epoch)
+    return np.asarray(np.ldexp(sums, epoch - new_epoch))
 
 
 def value_at(sums: NDArray[np.float64], epoch: int, time: float, half_life: float) -> NDArray[np.float64]:
     """What the sums, in units of ``2 ** epoch``, are worth at ``time`` (s): a pair right then counts 1."""
-    return sums * 2.0 ** (epoch - time / half_life)
+    return sums * math.exp2(epoch - time / half_life)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gpuheat.outputs.style import PictureStyle
 
 __all__ = ["MotionHeatmap"]
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +104,8 @@ class MotionHeatmap:
         left_out = len(self.counted) - int(np.count_nonzero(self.counted))
         if left_out:
             facts.append(f"{left_out:,} of them not counted")
-        for name in ("broken_packets", "corrupt_frames"):
-            if source.get(name):
-                facts.append(f"{source[name]} {name.replace('_', ' ')}")
+        damage = ("broken_packets", "corrupt_frames")
+        facts.extend(f"{source[name]} {name.replace('_', ' ')}" for name in damage if source.get(name))
         if "time" in self.facts:
             time = self.facts["time"]
             facts.append(f"{time['seconds']:.1f} s, {time['frames_per_second']:,.0f} frames/s")
@@ -280,9 +279,15 @@ class MotionHeatmap:
 
 
 def _decayed_together(a: MotionHeatmap, b: MotionHeatmap) -> NDArray[np.float64] | None:
-    if a.decayed is None or b.decayed is None or a.times is None or b.times is None:
-        return None
-    half_life = a.settings["half_life"]
-    last = max((float(times.max()) for times in (a.times, b.times) if times.size), default=0.0)
-    ages = [last - float(m.times.max()) if m.times is not None and m.times.size else 0.0 for m in (a, b)]
-    return a.decayed * 2.0 ** (-ages[0] / half_life) + b.decayed * 2.0 ** (-ages[1] / half_life)
+    """Both maps' decayed sums as of the later of their last times."""
+    sums, last = [], []
+    for heatmap in (a, b):
+        if heatmap.decayed is None or heatmap.times is None:
+            return None
+        if heatmap.times.size:
+            sums.append(heatmap.decayed)
+            last.append(float(heatmap.times.max()))
+    together = np.zeros(a.counts.shape)
+    for values, time in zip(sums, last, strict=True):
+        together += values * math.exp2((time - max(last)) / a.settings["half_life"])
+    return together
