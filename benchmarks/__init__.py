@@ -1,0 +1,1 @@
+"""Measurements of gpuheat beside its peers: ``python -m benchmarks``."""

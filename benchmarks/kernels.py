@@ -1,0 +1,159 @@
+"""The operations of every backend beside the plain OpenCV and NumPy ways of doing the same.
+
+Every contender's result is checked before it is timed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from gpuheat import BinGrid, FrameLayout, available_backends
+from gpuheat.backends import gaussian
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gpuheat import Backend
+
+__all__ = ["Case", "cases"]
+
+FRAMES: Final = 9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to do, the contenders, and how much of it there is."""
+
+    name: str
+    peer: str  # the contender the others are compared with
+    items: int
+    unit: str
+    nbytes: int  # read and written by an ideal single pass
+    contenders: dict[str, Callable[[], object]]
+
+
+class WrongResultError(Exception):
+    """A contender computed something else than the reference."""
+
+
+def cases(*, quick: bool) -> Iterator[Case]:
+    """The cases, in their full size or a quick one."""
+    backends = [status.backend for status in available_backends() if status.backend is not None]
+    height, width = 1080, 1920
+    yield _motion("motion, 1080p BGR pair", backends, height, width, 3)
+    yield _motion("motion, 1080p grey pair", backends, height, width, 1)
+    points = 2_000_000 if quick else 20_000_000
+    for spread in ("spread", "clustered", "whole px"):
+        yield _points(f"histogram, {points // 1_000_000} M float32 points, {spread}", backends, points, spread)
+    for sigma, size in ((9.0, (225, 300)), (3.0, (height, width))):
+        yield _blur(f"blur, sigma {sigma:g}, {size[1]} x {size[0]}", backends, sigma, size)
+
+
+def _motion(name: str, backends: list[Backend], height: int, width: int, channels: int) -> Case:
+    """Pairs from a ring of frames: as in a video, a frame was last seen one pair ago and then never again."""
+    random = np.random.default_rng(1)
+    layout = FrameLayout.BGR24 if channels == 3 else FrameLayout.GRAY8
+    frames = np.empty((FRAMES, *layout.frame_shape(height, width)), np.uint8)
+    frames[:] = random.integers(0, 256, frames.shape[1:])
+    for i, frame in enumerate(frames):
+        band = frame[100 * i : 100 * i + 250]
+        band[:] = random.integers(0, 256, band.shape)
+
+    def recipe(pair: int, accumulator: Any) -> None:
+        difference = cv2.absdiff(frames[pair + 1], frames[pair])
+        grey = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY) if channels == 3 else difference
+        accumulator += cv2.threshold(grey, 25, 255, cv2.THRESH_BINARY)[1].astype(np.float32)
+
+    expected = np.zeros((height, width), np.float32)
+    for pair in range(FRAMES - 1):
+        recipe(pair, expected)
+    contenders: dict[str, Callable[[], object]] = {}
+    for backend in backends:
+        held = [backend.asarray(frame[None]) for frame in frames]
+        counts, moved = backend.zeros((height, width), np.uint32), backend.zeros((1,), np.uint32)
+
+        def run(pair: int, b: Backend = backend, held: Any = held, counts: Any = counts, moved: Any = moved) -> None:
+            b.add_motion(held[pair][0], held[pair + 1], layout, threshold=25, moved=moved, counts=counts)
+            b.synchronize()
+
+        for pair in range(FRAMES - 1):
+            run(pair)
+        _check(name, backend.name, 255 * backend.to_host(counts), expected)
+        contenders[backend.name] = _around(run)
+    scratch = np.zeros((height, width), np.float32)
+    contenders["OpenCV steps"] = _around(lambda pair: recipe(pair, scratch))
+    nbytes = 2 * frames[0].nbytes + 2 * 4 * height * width
+    return Case(name, "OpenCV steps", height * width, "px", nbytes, contenders)
+
+
+def _around(run: Callable[[int], object]) -> Callable[[], object]:
+    """Each call runs the next pair of the ring."""
+    pairs = itertools.cycle(range(FRAMES - 1))
+    return lambda: run(next(pairs))
+
+
+def _points(name: str, backends: list[Backend], points: int, spread: str) -> Case:
+    random = np.random.default_rng(2)
+    grid = BinGrid.for_image(4000, 3000)
+    if spread == "spread":
+        x, y = random.uniform(0, 4000, points), random.uniform(0, 3000, points)
+    elif spread == "clustered":
+        x, y = random.normal(2000, 150, points), random.normal(1500, 100, points)
+    else:
+        x, y = np.floor(random.uniform(0, 4000, points)), np.floor(random.uniform(0, 3000, points))
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    ranges = [[0, grid.height], [0, grid.width]]
+    expected = np.histogram2d(y, x, bins=grid.shape, range=ranges)[0]
+    contenders: dict[str, Callable[[], object]] = {}
+    for backend in (each for each in backends if each.name != "numpy"):  # the reference: a minute for 20 M
+        xs, ys = backend.asarray(x), backend.asarray(y)
+        histogram = backend.zeros(grid.shape, np.uint64)
+
+        def run(b: Backend = backend, h: Any = histogram, xs: Any = xs, ys: Any = ys) -> None:
+            b.add_points(h, grid, xs, ys)
+            b.synchronize()
+
+        run()
+        _check(name, backend.name, backend.to_host(histogram), expected)
+        contenders[backend.name] = run
+    peer = "numpy.histogram2d"
+    if find_spec("fast_histogram") is not None:
+        from fast_histogram import histogram2d
+
+        peer = "fast-histogram"
+        contenders[peer] = lambda: histogram2d(y, x, bins=grid.shape, range=ranges)
+    else:
+        contenders[peer] = lambda: np.histogram2d(y, x, bins=grid.shape, range=ranges)
+    return Case(name, peer, points, "points", x.nbytes + y.nbytes, contenders)
+
+
+def _blur(name: str, backends: list[Backend], sigma: float, size: tuple[int, int]) -> Case:
+    image = np.random.default_rng(3).random(size, dtype=np.float32)
+    taps = gaussian.weights(sigma).size
+    expected = cv2.GaussianBlur(image, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT_101)
+    tolerance = 2 * taps * float(np.finfo(np.float32).eps)
+    contenders: dict[str, Callable[[], object]] = {}
+    for backend in backends:
+        source = backend.asarray(image)
+
+        def run(b: Backend = backend, source: Any = source) -> Any:
+            blurred = b.gaussian_blur(source, sigma)
+            b.synchronize()
+            return blurred
+
+        _check(name, backend.name, backend.to_host(run()), expected, tolerance)
+        contenders[backend.name] = run
+    contenders["cv2.GaussianBlur"] = lambda: cv2.GaussianBlur(image, (taps, taps), sigma)
+    return Case(name, "cv2.GaussianBlur", image.size, "px", 2 * image.nbytes, contenders)
+
+
+def _check(case: str, contender: str, got: Any, expected: Any, tolerance: float = 0.0) -> None:
+    worst = float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
+    if not worst <= tolerance:
+        raise WrongResultError(f"{case}: {contender} is off by up to {worst} (allowed: {tolerance})")
