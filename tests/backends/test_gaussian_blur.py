@@ -1,0 +1,125 @@
+"""The blur on every backend: within the derived tolerance of exact sums, and of OpenCV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gpuheat.backends import Backend
+from gpuheat.backends.gaussian import weights
+from gpuheat.backends.numba import NumbaBackend
+from gpuheat.errors import InputError, OptionError
+
+SIGMAS = [1e-3, 0.0624, 0.0625, 0.3, 1.0, 3.0, 12.0, 38.0]
+
+
+def run(backend: Backend, image: NDArray[Any], sigma: float) -> NDArray[np.float32]:
+    """The blurred image, on the host."""
+    return backend.to_host(backend.gaussian_blur(backend.asarray(image), sigma))
+
+
+def noise(seed: int, shape: tuple[int, int], peak: float = 1000.0) -> NDArray[np.float32]:
+    """Values between -peak and peak."""
+    return np.random.default_rng(seed).uniform(-peak, peak, shape).astype(np.float32)
+
+
+def assert_within(got: NDArray[np.float32], want: NDArray[Any], image: NDArray[Any], sigma: float) -> None:
+    """Equal but for the rounding that float32 cannot avoid."""
+    tolerance = reference.blur_tolerance(reference.blur_radius(sigma), float(np.abs(image).max()))
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance)
+
+
+@settings(max_examples=200)
+@given(
+    seed=st.integers(0, 999),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    sigma=st.sampled_from(SIGMAS) | st.floats(0.05, 4),
+    peak=st.sampled_from([1e-30, 1.0, 1e30]),
+)
+def test_equals_explicit_sums(backend: Backend, seed: int, shape: tuple[int, int], sigma: float, peak: float) -> None:
+    image = noise(seed, shape, peak)
+    assert_within(run(backend, image, sigma), reference.blur(image, sigma), image, sigma)
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+@pytest.mark.parametrize("shape", [(169, 300), (300, 225), (37, 1100), (1, 700), (700, 1), (1, 1), (2, 2)], ids=str)
+def test_equals_opencv(backend: Backend, shape: tuple[int, int], sigma: float) -> None:
+    image = noise(shape[1], shape)
+    want = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    assert_within(run(backend, image, sigma), want, image, sigma)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_do_not_change_the_result(threads: int) -> None:
+    image = noise(threads, (401, 613))
+    np.testing.assert_array_equal(run(NumbaBackend(threads), image, 3.0), run(NumbaBackend(1), image, 3.0))
+
+
+@pytest.mark.parametrize("sigma", [0, 0.0, 1e-3, 0.0624])
+def test_a_kernel_of_one_weight_copies(backend: Backend, sigma: float) -> None:
+    image = noise(1, (5, 7))
+    source = backend.asarray(image)
+    blurred = backend.gaussian_blur(source, sigma)
+    blurred[:] = 0
+    np.testing.assert_array_equal(backend.to_host(source), noise(1, (5, 7)))
+    np.testing.assert_array_equal(run(backend, image, sigma), image)
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_a_flat_image_stays_flat(backend: Backend, sigma: float) -> None:
+    image = np.full((31, 53), 0.7, np.float32)
+    assert_within(run(backend, image, sigma), image, image, sigma)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)], ids=str)
+def test_an_image_without_pixels_stays_one(backend: Backend, shape: tuple[int, int]) -> None:
+    assert run(backend, np.zeros(shape, np.float32), 3.0).shape == shape
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda image: image[::-1],
+        lambda image: image[:, ::-1],
+        lambda image: image[::2, ::3],
+        lambda image: image.T,
+        lambda image: np.broadcast_to(image[:1], image.shape),
+        lambda image: image.astype(">f4"),
+    ],
+    ids=["upside down", "left to right", "with gaps", "turned", "one row again and again", "big-endian"],
+)
+def test_how_the_image_lies_in_memory_does_not_matter(backend: Backend, view: Any) -> None:
+    image = view(noise(2, (12, 15)))
+    got = run(backend, image, 1.0)
+    assert_within(got, reference.blur(image, 1.0), image, 1.0)
+    assert got.dtype == np.float32
+    assert got.flags.c_contiguous
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_the_weights_are_a_gaussian(sigma: float) -> None:
+    radius = reference.blur_radius(sigma)
+    exact = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    smallest = 2.0**-126  # below it float32 has fewer digits, or none
+    np.testing.assert_allclose(weights(sigma), exact / exact.sum(), rtol=reference.EPS32, atol=smallest)
+
+
+@pytest.mark.parametrize("sigma", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_sigma_is_refused(backend: Backend, sigma: float) -> None:
+    with pytest.raises(OptionError, match="sigma"):
+        backend.gaussian_blur(backend.zeros((3, 3), np.float32), sigma)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((3, 3)), np.zeros(3, "f4"), np.zeros((3, 3, 1), "f4"), np.zeros((3, 3), "u1")]
+)
+def test_what_is_not_a_float32_image_is_named(backend: Backend, image: NDArray[Any]) -> None:
+    with pytest.raises(InputError, match=f"^image must be float32.*{image.dtype}"):
+        backend.gaussian_blur(backend.asarray(image), 1.0)

@@ -1,0 +1,57 @@
+"""What all tests share: the backends they run on, the folder of real files, Hypothesis without deadlines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from gpuheat.backends import AUTOMATIC, Backend, available_backends, get_backend
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that a test can say `import reference`, from whatever folder
+
+settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
+settings.load_profile("gpuheat")
+
+CORE = ("numba", "numpy")  # their packages are always installed, so that one which cannot load is a failure
+
+REAL_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--backend``."""
+    parser.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run the backend tests on this backend, which has to load (repeatable; default: all that run here)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that takes a ``backend`` once on each."""
+    if "backend" in metafunc.fixturenames:
+        names = metafunc.config.getoption("--backend") or _built_in()
+        metafunc.parametrize("backend", names, indirect=True, scope="session")
+
+
+def _built_in() -> list[str]:
+    runs = {status.name for status in available_backends() if status.backend is not None}
+    return [name for name in AUTOMATIC if name in CORE or name in runs]
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """The backend under test. One that cannot load fails the test."""
+    return get_backend(request.param)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real videos and recordings."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no folder {REAL_DATA}")
+    return REAL_DATA.resolve()
