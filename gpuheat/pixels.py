@@ -19,7 +19,8 @@ class YuvToBgr:
     With ``y = ((Y - black) * 8 * gain) >> 16``, ``u = (U - 128) * 8`` and ``v = (V - 128) * 8``:
     ``B = clip(y + (u * blue_u >> 16))``, ``G = clip(y + (u * green_u >> 16) + (v * green_v >> 16))`` and
     ``R = clip(y + (v * red_v >> 16))``, clipped to 0..255, with arithmetic shifts; each U and V serves the
-    four pixels of its 2 x 2 block. Equal to swscale's ``bgr24`` for pictures of even width and height.
+    four pixels of its 2 x 2 block. Equal to what swscale makes of yuv420p of even width and height; nv12
+    with the same content is converted alike here, which swscale does not do.
     """
 
     black: int

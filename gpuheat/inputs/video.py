@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["VideoFrame", "VideoReader"]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
-PLANAR_FORMATS: Final = {"yuv420p": "yuv420p", "yuvj420p": "yuv420p", "nv12": "nv12"}
+PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
 MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
 # AVCOL_SPC_BT709, UNSPECIFIED, BT470BG and SMPTE170M
 # Limited-range luma 16..235 to 0..255, with the numbers of the conversion to BGR: a grey picture's luma
@@ -272,11 +272,10 @@ def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
     """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
-    pixel_format: Any = PLANAR_FORMATS.get(picture.format.name)
     matrix = MATRICES.get(picture.colorspace)
-    if pixel_format is None or matrix is None or picture.width % 2 or picture.height % 2:
+    if picture.format.name not in PLANAR_FORMATS or matrix is None or picture.width % 2 or picture.height % 2:
         return None
-    return FrameLayout(pixel_format, YUV_TO_BGR[matrix, _range(picture)])
+    return FrameLayout("yuv420p", YUV_TO_BGR[matrix, _range(picture)])
 
 
 def _range(picture: av.VideoFrame) -> Literal["limited", "full"]:
