@@ -17,7 +17,15 @@ import numpy as np
 
 from gpuheat.kernels import grey
 
-__all__ = ["add_motion_rows", "add_points_part", "area_mean_rows", "blur_along_columns", "blur_along_rows"]
+__all__ = [
+    "add_motion_rows",
+    "add_motion_rows_yuv",
+    "add_picture_rows_yuv",
+    "add_points_part",
+    "area_mean_rows",
+    "blur_along_columns",
+    "blur_along_rows",
+]
 
 BLUE = np.int32(grey.BLUE)
 GREEN = np.int32(grey.GREEN)
@@ -43,33 +51,58 @@ def compiled(*signatures: Any) -> Any:
     return nb.njit(list(signatures), cache=True, nogil=True)
 
 
-@compiled(
-    nb.int64(
-        *(read(nb.uint8, 1), nb.int64) * 2,  # the two frames and their pitches
-        *(nb.int64,) * 4,  # channels, width, first, last
-        nb.int32,
-        read(nb.uint8, 2),
-        written(nb.uint32, 2),
-        written(nb.float64, 2),
-        nb.float64,
-    )
-)
+inlined = nb.njit(inline="always")
+
+
+@inlined
+def _weighted(blue: Any, green: Any, red: Any) -> Any:
+    """The weighted sum of three differences, int32."""
+    return np.int32(np.int32(np.int32(blue * BLUE) + np.int32(green * GREEN)) + np.int32(red * RED))
+
+
+@inlined
+def _add_up(motion: Array, y: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
+    """Add what moved in row y to the sums, which rows without motion leave alone; returns how many pixels."""
+    width = motion.shape[0]
+    if mask.shape[0] > 0:
+        mask_row = mask[y]
+        for x in range(width):
+            motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
+    moved = np.uint32(0)
+    for x in range(width):
+        moved = np.uint32(moved + motion[x])
+    if moved > 0 and counts.shape[0] > 0:
+        counts_row = counts[y]
+        for x in range(width):
+            counts_row[x] = np.uint32(counts_row[x] + motion[x])
+    if moved > 0 and decayed.shape[0] > 0:
+        decayed_row = decayed[y]
+        for x in range(width):
+            decayed_row[x] += weight if motion[x] != 0 else 0.0
+    return np.int64(moved)
+
+
+SUMS = (read(nb.uint8, 2), written(nb.uint32, 2), written(nb.float64, 2), nb.float64)  # mask, counts, decayed, weight
+PLANE = (read(nb.uint8, 1), nb.int64)  # flat bytes and the distance between rows
+
+
+@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 4, nb.int32, *SUMS))
 def add_motion_rows(
     previous: Array,
     previous_pitch: int,
     frame: Array,
     frame_pitch: int,
-    channels: int,
-    width: int,
     first: int,
     last: int,
+    channels: int,
+    width: int,
     limit: Any,
     mask: Array,
     counts: Array,
     decayed: Array,
     weight: float,
 ) -> np.int64:
-    """Compare the rows first <= y < last of two frames; returns how many pixels moved.
+    """Compare the rows first <= y < last of two BGR or grey frames; returns how many pixels moved.
 
     previous, frame   flat uint8; row y begins at y * pitch
     channels          3: BGR, 1: grey
@@ -79,8 +112,8 @@ def add_motion_rows(
     counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
     decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
 
-    Each row's bytes come from memory once; what moved stays in a buffer of w bytes in the first-level
-    cache until it is added up.
+    Each row's bytes come from memory once; what moved stays in a buffer of w bytes in the first-level cache
+    until it is added up.
     """
     motion = np.empty(width, np.uint8)
     total = np.int64(0)
@@ -92,28 +125,149 @@ def add_motion_rows(
                 blue = abs(np.int32(f[3 * x]) - np.int32(p[3 * x]))
                 green = abs(np.int32(f[3 * x + 1]) - np.int32(p[3 * x + 1]))
                 red = abs(np.int32(f[3 * x + 2]) - np.int32(p[3 * x + 2]))
-                weighted = np.int32(np.int32(np.int32(blue * BLUE) + np.int32(green * GREEN)) + np.int32(red * RED))
-                motion[x] = np.uint8(weighted >= limit)
+                motion[x] = np.uint8(_weighted(blue, green, red) >= limit)
         else:
             for x in range(width):
                 motion[x] = np.uint8(np.int32(abs(np.int32(f[x]) - np.int32(p[x]))) >= limit)
-        if mask.shape[0] > 0:
-            mask_row = mask[y]
-            for x in range(width):
-                motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
-        in_row = np.uint32(0)
-        for x in range(width):
-            in_row = np.uint32(in_row + motion[x])
-        total += np.int64(in_row)
-        if counts.shape[0] > 0:
-            counts_row = counts[y]
-            for x in range(width):
-                counts_row[x] = np.uint32(counts_row[x] + motion[x])
-        if decayed.shape[0] > 0 and in_row > 0:
-            decayed_row = decayed[y]
-            for x in range(width):
-                decayed_row[x] += weight if motion[x] != 0 else 0.0
+        total += _add_up(motion, y, mask, counts, decayed, weight)
     return total
+
+
+@inlined
+def _clipped(value: Any) -> Any:
+    """An int16 clipped to 0..255."""
+    return max(np.int16(0), min(np.int16(255), value))
+
+
+@inlined
+def _color_offsets(u: Array, v: Array, step: int, factors: Array, blue: Array, green: Array, red: Array) -> None:
+    """What the chroma of each 2 x 2 block adds to its blue, green and red; int16 each.
+
+    u, v      uint8, a value at every step-th place
+    factors   (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    """
+    for i in range(blue.shape[0]):
+        du = np.int32((np.int32(u[i * step]) - np.int32(128)) * np.int32(8))
+        dv = np.int32((np.int32(v[i * step]) - np.int32(128)) * np.int32(8))
+        blue[i] = np.int16(np.int32(du * factors[5]) >> 16)
+        green[i] = np.int16(np.int32(np.int32(du * factors[3]) >> 16) + np.int32(np.int32(dv * factors[4]) >> 16))
+        red[i] = np.int16(np.int32(dv * factors[2]) >> 16)
+
+
+@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int32, 1), *SUMS))
+def add_motion_rows_yuv(
+    previous_y: Array,
+    previous_y_pitch: int,
+    previous_u: Array,
+    previous_u_pitch: int,
+    previous_v: Array,
+    previous_v_pitch: int,
+    frame_y: Array,
+    frame_y_pitch: int,
+    frame_u: Array,
+    frame_u_pitch: int,
+    frame_v: Array,
+    frame_v_pitch: int,
+    first: int,
+    last: int,
+    chroma_step: int,
+    width: int,
+    limit: Any,
+    factors: Array,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+) -> np.int64:
+    """The same for two YUV 4:2:0 frames, and the chroma rows first <= row < last: two rows of pixels each.
+
+    ..._y, ..._u, ..._v   flat uint8; row y begins at y * pitch
+    chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
+    width                 px, even
+    factors               (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
+
+    Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
+    read instead of 3, and there is no BGR picture.
+    """
+    half = width // 2
+    offsets = np.empty((6, half), np.int16)
+    p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
+    f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
+    motion = np.empty(width, np.uint8)
+    black, gain = factors[0], factors[1]
+    total = np.int64(0)
+    for row in range(first, last):
+        pu = previous_u[row * previous_u_pitch : row * previous_u_pitch + half * chroma_step]
+        pv = previous_v[row * previous_v_pitch : row * previous_v_pitch + half * chroma_step]
+        fu = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
+        fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
+        if chroma_step == 1:  # spelled out, so that the common case is vectorised
+            _color_offsets(pu, pv, 1, factors, p_blue, p_green, p_red)
+            _color_offsets(fu, fv, 1, factors, f_blue, f_green, f_red)
+        else:
+            _color_offsets(pu, pv, 2, factors, p_blue, p_green, p_red)
+            _color_offsets(fu, fv, 2, factors, f_blue, f_green, f_red)
+        for y in range(2 * row, 2 * row + 2):
+            p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
+            f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
+            for i in range(half):
+                for x in range(2 * i, 2 * i + 2):
+                    yp = np.int16(np.int32(np.int32((np.int32(p[x]) - black) * np.int32(8)) * gain) >> 16)
+                    yf = np.int16(np.int32(np.int32((np.int32(f[x]) - black) * np.int32(8)) * gain) >> 16)
+                    blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
+                    green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
+                    red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
+                    motion[x] = np.uint8(_weighted(np.int32(blue), np.int32(green), np.int32(red)) >= limit)
+            total += _add_up(motion, y, mask, counts, decayed, weight)
+    return total
+
+
+@inlined
+def _add_color(luma: Array, offsets: Array, sums: Array) -> None:
+    """Add one colour of a row: luma (w,) and offsets (w / 2,) int16, sums (w,) uint16."""
+    for i in range(offsets.shape[0]):
+        for x in range(2 * i, 2 * i + 2):
+            sums[x] = np.uint16(sums[x] + np.uint16(_clipped(np.int16(luma[x] + offsets[i]))))
+
+
+@compiled(nb.void(*PLANE * 3, *(nb.int64,) * 4, read(nb.int32, 1), written(nb.uint16, 3)))
+def add_picture_rows_yuv(
+    frame_y: Array,
+    frame_y_pitch: int,
+    frame_u: Array,
+    frame_u_pitch: int,
+    frame_v: Array,
+    frame_v_pitch: int,
+    first: int,
+    last: int,
+    chroma_step: int,
+    width: int,
+    factors: Array,
+    sums: Array,
+) -> None:
+    """Add the BGR picture of a YUV 4:2:0 frame to sums: the chroma rows first <= row < last.
+
+    sums   (3, h, w) uint16: blue, green and red in planes of their own, which keeps the loops vectorised;
+           holds 257 frames
+    The rest as in add_motion_rows_yuv.
+    """
+    half = width // 2
+    offsets = np.empty((3, half), np.int16)
+    luma = np.empty(width, np.int16)
+    for row in range(first, last):
+        u = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
+        v = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
+        if chroma_step == 1:
+            _color_offsets(u, v, 1, factors, offsets[0], offsets[1], offsets[2])
+        else:
+            _color_offsets(u, v, 2, factors, offsets[0], offsets[1], offsets[2])
+        for y in range(2 * row, 2 * row + 2):
+            f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
+            for x in range(width):
+                luma[x] = np.int16(np.int32(np.int32((np.int32(f[x]) - factors[0]) * np.int32(8)) * factors[1]) >> 16)
+            for color in range(3):
+                _add_color(luma, offsets[color], sums[color, y])
 
 
 @compiled(nb.int64(nb.float64, nb.float64, read(nb.float64, 1), read(nb.float64, 1)))

@@ -42,6 +42,10 @@ class Backend(Protocol):
     def device(self) -> str:
         """What it computes on, for people: ``"CPU, 2 threads"``."""
 
+    @property
+    def planar_formats(self) -> tuple[str, ...]:
+        """The planar pixel formats it had rather be given as they are than converted to BGR before."""
+
     def asarray(self, values: object) -> Array:
         """Adopt an array without a copy where it already lies in the right place.
 
@@ -89,7 +93,8 @@ class Backend(Protocol):
         """Compare each frame with the one before it and count the pixels that moved.
 
         A pixel moved when the grey value of the absolute difference is above the threshold
-        (:mod:`gpuheat.kernels.grey`; a grey frame's difference is its own grey value).
+        (:mod:`gpuheat.kernels.grey`; a grey frame's difference is its own grey value). Planar frames are
+        compared as the BGR pictures they stand for (:class:`gpuheat.pixels.YuvToBgr`).
 
         ``previous`` is an argument of its own, and not the first of ``frames``, so that a stream needs
         neither a copy that puts the two together nor a second upload of the last frame.
@@ -97,9 +102,11 @@ class Backend(Protocol):
         Parameters
         ----------
         previous
-            The frame before the first of ``frames``: (h, w, 3) or (h, w) uint8, as ``layout`` says.
+            The frame before the first of ``frames``, uint8, as ``layout`` says: (h, w, 3), (h, w), or a tuple
+            of planes.
         frames
-            (t, h, w, 3) or (t, h, w) uint8. Rows may be padded.
+            The same with t in front: (t, h, w, 3), (t, h, w), or a tuple of (t, ...) planes. Rows may be
+            padded.
         layout
             How the frames lie in memory.
         threshold

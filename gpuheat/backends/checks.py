@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gpuheat.grid import BinGrid
     from gpuheat.pixels import FrameLayout
 
-__all__ = ["check_image", "check_motion", "check_points", "check_threshold"]
+__all__ = ["check_image", "check_motion", "check_points", "check_threshold", "planes_of"]
 
 
 def check_points(histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None) -> None:
@@ -40,20 +40,43 @@ def check_motion(
 ) -> None:
     """Raise InputError or OptionError unless the arguments of ``add_motion`` are as the contract says."""
     check_threshold(threshold)
-    pixel_shape = layout.frame_shape(1, 1)[2:]
-    _check("previous", previous, (None, None, *pixel_shape), ("uint8",))
-    height, width = previous.shape[:2]
+    first, *more = planes_of(previous, layout, "previous")
+    batch, *more_batches = planes_of(frames, layout, "frames")
+    _check("previous", first, (None, None, *layout.frame_shape(2, 2)[2:]), ("uint8",))
+    height, width = first.shape[:2]
     if height == 0 or width == 0:
         raise InputError(f"a frame must have at least one pixel, got {height} x {width}")
-    _check("frames", frames, (None, *previous.shape), ("uint8",))
-    _check("moved", moved, (frames.shape[0],), ("uint32",))
+    if layout.planar and (height % 2 or width % 2):
+        raise InputError(f"a {layout.pixel_format} frame must have even sides, got {height} x {width}")
+    _check("frames", batch, (None, *first.shape), ("uint8",))
+    for shape, plane, plane_batch in zip(layout.plane_shapes(height, width)[1:], more, more_batches, strict=True):
+        _check("previous", plane, shape, ("uint8",))
+        _check("frames", plane_batch, (batch.shape[0], *shape), ("uint8",))
+    _check("moved", moved, (batch.shape[0],), ("uint32",))
     for name, array, dtype in (("counts", counts, "uint32"), ("mask", mask, "uint8"), ("decayed", decayed, "float64")):
         if array is not None:
             _check(name, array, (height, width), (dtype,))
     if (decayed is None) != (weights is None):
         raise OptionError("decayed and weights belong together: give both or neither")
     if weights is not None:
-        _check("weights", weights, (frames.shape[0],), ("float64",))
+        _check("weights", weights, (batch.shape[0],), ("float64",))
+
+
+def planes_of(frames: Array, layout: FrameLayout, name: str = "frames") -> tuple[Array, ...]:
+    """The planes of one or several frames; a frame that is not planar is a plane of its own.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer planes than the layout has.
+    """
+    planes = tuple(frames) if layout.planar else (frames,)
+    if len(planes) != len(layout.plane_shapes(2, 2)):
+        raise InputError(
+            f"{name} must be a tuple of the {len(layout.plane_shapes(2, 2))} planes of {layout.pixel_format}, "
+            f"got {len(planes)}"
+        )
+    return planes
 
 
 def check_image(image: Array) -> None:

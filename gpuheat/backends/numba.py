@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuheat.backends import gaussian
-from gpuheat.backends.checks import check_image, check_motion, check_points
+from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
+from gpuheat.backends.cpu_planes import flat_planes, yuv_style
 from gpuheat.backends.host import HostArrays
 from gpuheat.kernels import grey
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from gpuheat.grid import BinGrid
@@ -35,6 +38,7 @@ class NumbaBackend(HostArrays):
     """
 
     name = "numba"
+    planar_formats = ("yuv420p", "nv12")
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or processors()
@@ -83,8 +87,8 @@ class NumbaBackend(HostArrays):
 
     def add_motion(
         self,
-        previous: NDArray[np.uint8],
-        frames: NDArray[np.uint8],
+        previous: Any,
+        frames: Any,
         layout: FrameLayout,
         *,
         threshold: int,
@@ -106,27 +110,26 @@ class NumbaBackend(HostArrays):
             decayed=decayed,
             weights=weights,
         )
-        height, width = previous.shape[:2]
-        channels = 3 if layout is FrameLayout.BGR24 else 1
-        limit = np.int32(grey.lowest_moving_sum(threshold) if channels == 3 else threshold + 1)
+        height, width = planes_of(previous, layout)[0].shape[:2]
+        compare, rows, how = _comparison(layout, height, width, threshold)
+        least = max(1, PIXELS_WORTH_A_THREAD * rows // (width * height))
         mask_rows = _rows(mask, np.uint8)
         count_rows = _rows(counts, np.uint32)
         decayed_rows = _rows(decayed, np.float64)
-        before = _bytes(previous)
-        for pair, frame in enumerate(frames):
-            now = _bytes(frame)
-            weight = 0.0 if weights is None else float(weights[pair])
-            pixels = (*before, *now, channels, width)
-            sums = (limit, mask_rows, count_rows, decayed_rows, weight)
+        before = flat_planes(planes_of(previous, layout), layout)
+        for pair, planes in enumerate(zip(*planes_of(frames, layout), strict=True)):
+            now = flat_planes(planes, layout)
+            both = (*before, *now)
+            sums = (mask_rows, count_rows, decayed_rows, 0.0 if weights is None else float(weights[pair]))
 
-            def part(first: int, last: int, pixels: Any = pixels, sums: Any = sums) -> int:
-                return int(numba_cpu.add_motion_rows(*pixels, first, last, *sums))
+            def part(first: int, last: int, both: Any = both, sums: Any = sums) -> int:
+                return int(compare(*both, first, last, *how, *sums))
 
-            moved[pair] = sum(share(part, height, max(1, PIXELS_WORTH_A_THREAD // width), self.threads))
+            moved[pair] = sum(share(part, rows, least, self.threads))
             before = now
-        for array, rows in ((counts, count_rows), (decayed, decayed_rows)):
-            if array is not None and rows is not array:
-                array[...] = rows
+        for array, own in ((counts, count_rows), (decayed, decayed_rows)):
+            if array is not None and own is not array:
+                array[...] = own
 
     def gaussian_blur(self, image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         """Two passes, their rows shared among the threads."""
@@ -157,14 +160,17 @@ def _rows(array: NDArray[Any] | None, dtype: Any) -> NDArray[Any]:
     return np.empty((0, 0), dtype) if array is None else np.ascontiguousarray(array)
 
 
-def _bytes(frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """A frame as flat bytes and the distance between its rows, without a copy where its rows are whole."""
-    row_bytes = frame[0].size
-    pitch = frame.strides[0]
-    if pitch < row_bytes or not frame[0].flags.c_contiguous:
-        frame, pitch = np.ascontiguousarray(frame), row_bytes
-    size = (frame.shape[0] - 1) * pitch + row_bytes
-    return np.lib.stride_tricks.as_strided(frame, (size,), (1,)), pitch
+def _comparison(
+    layout: FrameLayout, height: int, width: int, threshold: int
+) -> tuple[Callable[..., Any], int, tuple[Any, ...]]:
+    """The loop that compares frames of a layout, how many rows of work it has, and what it is to be told."""
+    limit = np.int32(grey.lowest_moving_sum(threshold))
+    if layout.conversion is not None:
+        chroma_step, factors = yuv_style(layout, layout.conversion)
+        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, limit, factors)
+    if layout == FrameLayout.BGR24:
+        return numba_cpu.add_motion_rows, height, (3, width, limit)
+    return numba_cpu.add_motion_rows, height, (1, width, np.int32(threshold + 1))
 
 
 def _mirrored(size: int, radius: int) -> NDArray[np.intp]:

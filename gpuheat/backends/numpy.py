@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from gpuheat.backends import gaussian
-from gpuheat.backends.checks import check_image, check_motion, check_points
+from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.host import HostArrays
-from gpuheat.pixels import FrameLayout
+from gpuheat.pixels import FrameLayout, to_bgr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class NumpyBackend(HostArrays):
     """Backend ``numpy``; see :class:`gpuheat.backends.base.Backend` for what the operations do."""
 
     name = "numpy"
+    planar_formats = ()
 
     @property
     def device(self) -> str:
@@ -47,8 +48,8 @@ class NumpyBackend(HostArrays):
 
     def add_motion(
         self,
-        previous: NDArray[np.uint8],
-        frames: NDArray[np.uint8],
+        previous: Any,
+        frames: Any,
         layout: FrameLayout,
         *,
         threshold: int,
@@ -70,9 +71,11 @@ class NumpyBackend(HostArrays):
             decayed=decayed,
             weights=weights,
         )
-        for pair, frame in enumerate(frames):
-            difference = cv2.absdiff(np.ascontiguousarray(previous), np.ascontiguousarray(frame))
-            grey = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY) if layout is FrameLayout.BGR24 else difference
+        before = _picture(planes_of(previous, layout), layout)
+        for pair, planes in enumerate(zip(*planes_of(frames, layout), strict=True)):
+            now = _picture(planes, layout)
+            difference = cv2.absdiff(before, now)
+            grey = difference if layout == FrameLayout.GRAY8 else cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY)
             motion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
             if mask is not None:
                 motion[mask == 0] = 0
@@ -81,7 +84,7 @@ class NumpyBackend(HostArrays):
                 counts += motion
             if decayed is not None and weights is not None:
                 decayed += motion * weights[pair]
-            previous = frame
+            before = now
 
     def gaussian_blur(self, image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         """OpenCV's separable filter with the shared weights."""
@@ -93,6 +96,11 @@ class NumpyBackend(HostArrays):
             np.ascontiguousarray(image), cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101
         )
         return np.asarray(blurred, np.float32)
+
+
+def _picture(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> NDArray[np.uint8]:
+    """One frame as a picture OpenCV takes: (h, w, 3) BGR or (h, w) grey."""
+    return to_bgr(planes, layout) if layout.planar else np.ascontiguousarray(planes[0])
 
 
 def _bins(edges: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.intp]:

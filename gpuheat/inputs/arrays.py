@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from gpuheat.errors import InputError, OptionError
+from gpuheat.pixels import FrameLayout, Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,10 @@ class ArrayFrame:
     number: int
     time: Fraction | None
     pixels: NDArray[np.uint8]
+
+    def native(self, _planar_formats: Sequence[str]) -> Pixels:
+        """The pixels as they are."""
+        return Pixels(FrameLayout.GRAY8 if self.pixels.ndim == 2 else FrameLayout.BGR24, (self.pixels,))
 
     def bgr(self) -> NDArray[np.uint8]:
         """The pixels: (h, w, 3) BGR, or (h, w) grey."""

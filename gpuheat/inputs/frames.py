@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from fractions import Fraction
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from gpuheat.pixels import Pixels
 
 __all__ = ["Frame", "FrameReader"]
 
@@ -24,6 +26,10 @@ class Frame(Protocol):
     @property
     def time(self) -> Fraction | None:
         """Seconds since the beginning, exact; None where there are no times."""
+
+    def native(self, planar_formats: Sequence[str]) -> Pixels:
+        """The frame's own planes where their format is one of these and they stand for just the picture
+        :meth:`bgr` makes; else that picture."""
 
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8 BGR; (h, w) for frames that are grey in memory."""

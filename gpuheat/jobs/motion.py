@@ -22,6 +22,7 @@ from gpuheat.jobs.scene import Scene
 from gpuheat.jobs.stretch import Stretch
 from gpuheat.motion.counter import MotionCounter
 from gpuheat.motion.downscale import area_mean
+from gpuheat.pixels import FrameLayout, Pixels
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -105,15 +106,18 @@ def motion_heatmap(
     backend = get_backend(backend)
     with _opened(source, times) as reader:
         scene = Scene(background, mask, downscale)
+        planar = backend.planar_formats if downscale == 1 else ()
         counter: MotionCounter | None = None
+        last: Frame | None = None
         numbers = array("q")
+        layouts = set()
         for frame in stretch.of(_reported(reader, progress)):
-            picture = frame.luma() if pixels == "luma" else frame.bgr()
-            scene.see(picture, frame.bgr)
-            small = area_mean(picture, downscale)
+            seen = _pixels(frame, pixels, planar)
+            scene.see(seen, frame.bgr)
+            counted = Pixels(seen.layout, (area_mean(seen.planes[0], downscale),)) if downscale > 1 else seen
             if counter is None:
                 counter = MotionCounter(
-                    *small.shape[:2],
+                    *counted.planes[0].shape[:2],
                     threshold=threshold,
                     pixels=pixels,
                     half_life=half_life,
@@ -121,9 +125,13 @@ def motion_heatmap(
                     max_changed=max_changed,
                     backend=backend,
                 )
-            seconds = None if frame.time is None else float(frame.time)
-            counter.push(small, seconds, copy=not isinstance(reader, VideoReader))
+            if last is not None and counted.layout != counter.layout:
+                counted = _begin_anew(counter, last, frame, planar)
+            own_memory = isinstance(reader, VideoReader)
+            counter.push(counted.frame, _seconds(frame), layout=counted.layout, copy=not own_memory)
+            layouts.add(counted.layout.pixel_format)
             numbers.append(frame.number)
+            last = frame
         if counter is None:
             raise InputError(f"no frame lies between start and end; {reader.frames_decoded} frames were read")
         result = counter.result(blur=blur).turned(reader.rotation)
@@ -135,7 +143,7 @@ def motion_heatmap(
             settings=result.settings | stretch.settings | scene.settings | {"downscale": downscale},
             facts={
                 "gpuheat": gpuheat.__version__,
-                "input": reader.facts | {"frames_compared": len(numbers)},
+                "input": reader.facts | {"frames_compared": len(numbers), "compared_as": sorted(layouts)},
                 "backend": {"name": backend.name, "device": backend.device},
                 "warnings": [] if len(numbers) > 1 else ["only one frame: there is no pair to compare"],
                 "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds},
@@ -149,6 +157,30 @@ def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManage
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
         return VideoReader(source)
     return nullcontext(ArrayFrames(source, times, HostArrays().asarray))
+
+
+def _pixels(frame: Frame, pixels: str, planar_formats: Sequence[str]) -> Pixels:
+    """The frame as it is to be compared; as planes only in one of these formats."""
+    if pixels == "luma":
+        return Pixels(FrameLayout.GRAY8, (frame.luma(),))
+    return frame.native(planar_formats)
+
+
+def _begin_anew(counter: MotionCounter, last: Frame, frame: Frame, planar_formats: Sequence[str]) -> Pixels:
+    """``frame`` in a layout in which it can be compared with ``last``, which the counter is given again.
+
+    Needed where a video changes its colour matrix or range half way.
+    """
+    before, now = last.native(planar_formats), frame.native(planar_formats)
+    if before.layout != now.layout:
+        before, now = last.native(()), frame.native(())
+    counter.cut()
+    counter.push(before.frame, _seconds(last), layout=before.layout)
+    return now
+
+
+def _seconds(frame: Frame) -> float | None:
+    return None if frame.time is None else float(frame.time)
 
 
 def _reported(reader: FrameReader, progress: Progress | None) -> Iterator[Frame]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from gpuheat.pixels import Pixels
+
 __all__ = ["Scene"]
 
 
@@ -58,11 +60,11 @@ class Scene:
         self._mask = None if mask is None else _mask(mask)
         self.settings: dict[str, Any] = {"background": _label(background), "mask": _label(mask)}
 
-    def see(self, compared: NDArray[np.uint8], bgr: Callable[[], NDArray[np.uint8]]) -> None:
-        """Take notice of a frame: ``compared`` is there already, ``bgr`` makes the picture in colour."""
-        self._size = compared.shape[:2]
+    def see(self, pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
+        """Take notice of a frame: ``pixels`` are there already, ``bgr`` makes the picture in colour."""
+        self._size = pixels.planes[0].shape[:2]
         if self._seen is not None:
-            self._seen.add((lambda: compared) if self._seen.wants_all or compared.ndim == 3 else bgr)
+            self._seen.add(pixels, bgr)
 
     def background(self, rotation: int) -> NDArray[np.uint8] | None:
         """The (H, W, 3) BGR picture, as shown with ``rotation`` degrees."""

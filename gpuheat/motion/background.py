@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 import cv2
 import numpy as np
 
+from gpuheat.backends.cpu_loops import numba_cpu
+from gpuheat.backends.cpu_planes import flat_planes, yuv_style
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from gpuheat.pixels import Pixels
 
 __all__ = ["BACKGROUNDS", "Background"]
 
@@ -19,13 +24,14 @@ FRAMES_IN_16_BITS: Final = 65535 // 255
 
 
 class Background(Protocol):
-    """Watches (h, w, 3) BGR or (h, w) grey uint8 frames, all of one shape, and makes one picture of them."""
+    """Watches frames, all of one size, and makes one picture of them."""
 
-    wants_all: bool
-    """Whether it needs the pixels of every frame, and not only of a few."""
+    def add(self, pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
+        """Take notice of the next frame.
 
-    def add(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
-        """Take notice of the next frame; it is made only if it is needed."""
+        ``pixels`` is the frame as it was compared; ``bgr`` makes its (h, w, 3) BGR or (h, w) grey picture,
+        and is called only if that is needed.
+        """
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The (h, w, 3) BGR picture, or None when there was no frame."""
@@ -34,15 +40,13 @@ class Background(Protocol):
 class First:
     """The first frame."""
 
-    wants_all = False
-
     def __init__(self) -> None:
         self._frame: NDArray[np.uint8] | None = None
 
-    def add(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, _pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep the first."""
         if self._frame is None:
-            self._frame = frame().copy()
+            self._frame = bgr().copy()
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The first frame."""
@@ -50,37 +54,50 @@ class First:
 
 
 class Mean:
-    """The mean of all frames: whole-number sums, divided once at the end and rounded half up.
+    """The mean of the BGR pictures of all frames: whole-number sums, divided once at the end, rounded half up.
 
-    Sums are gathered in 16 bits, where adding a frame costs least, and emptied into 64 bits before they
-    could overflow.
+    Sums are gathered in 16 bits, where adding a frame costs least, and emptied before they could overflow.
+    Planar frames are added up without making a BGR picture of each.
     """
-
-    wants_all = True
 
     def __init__(self) -> None:
         self._frames = 0
-        self._recent: NDArray[np.uint16] | None = None
-        self._sums: NDArray[np.uint64] | None = None
+        self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
+        self._sums: dict[bool, NDArray[np.uint64]] = {}
 
-    def add(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, pixels: Pixels, _bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Add every frame up."""
-        pixels = frame()
-        if self._recent is None or self._sums is None:
-            self._recent = np.zeros(pixels.shape, np.uint16)
-            self._sums = np.zeros(pixels.shape, np.uint64)
-        np.add(self._recent, pixels, out=self._recent)
+        layout = pixels.layout
+        first = pixels.planes[0]
+        if layout.planar not in self._recent:
+            shape = (3, *first.shape) if layout.planar else first.shape
+            self._recent[layout.planar] = np.zeros(shape, np.uint16)
+            self._sums[layout.planar] = np.zeros(shape, np.uint64)
+        recent = self._recent[layout.planar]
+        if layout.conversion is None:
+            np.add(recent, first, out=recent)
+        else:
+            chroma_step, factors = yuv_style(layout, layout.conversion)
+            rows, width = first.shape[0] // 2, first.shape[1]
+            planes = flat_planes(pixels.planes, layout)
+            numba_cpu.add_picture_rows_yuv(*planes, 0, rows, chroma_step, width, factors, recent)
         self._frames += 1
         if self._frames % FRAMES_IN_16_BITS == 0:
-            self._sums += self._recent
-            self._recent[...] = 0
+            self._empty()
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
-        if self._recent is None or self._sums is None:
+        if not self._frames:
             return None
-        total = self._sums + self._recent
+        self._empty()
+        sums = [sums.transpose(1, 2, 0) if planar else sums for planar, sums in self._sums.items()]
+        total = sum(sums[1:], start=sums[0])
         return _bgr(((total + self._frames // 2) // self._frames).astype(np.uint8))
+
+    def _empty(self) -> None:
+        for planar, recent in self._recent.items():
+            self._sums[planar] += recent
+            recent[...] = 0
 
 
 class Median:
@@ -90,17 +107,15 @@ class Median:
     doubles. The choice depends on the number of frames alone.
     """
 
-    wants_all = False
-
     def __init__(self) -> None:
         self._frames = 0
         self._step = 1
         self._kept: list[NDArray[np.uint8]] = []
 
-    def add(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, _pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep some."""
         if self._frames % self._step == 0:
-            self._kept.append(frame().copy())
+            self._kept.append(bgr().copy())
             if len(self._kept) == MEDIAN_FRAMES:
                 self._kept = self._kept[::2]
                 self._step *= 2

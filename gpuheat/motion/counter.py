@@ -13,6 +13,7 @@ import numpy as np
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.checks import check_threshold
 from gpuheat.errors import InputError, OptionError
+from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import check_half_life, epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
 from gpuheat.pixels import FrameLayout
@@ -115,28 +116,43 @@ class MotionCounter:
         self._counts = self.backend.zeros(self.shape, np.uint32)
         self._decayed = None if half_life is None else self.backend.zeros(self.shape, np.float64)
         self._epoch: int | None = None
-        self._layout: FrameLayout | None = None
-        self._previous: Any = None
+        self._previous: Batch | None = None  # one frame
         self._timed: bool | None = None
         self._moved = array("I")
         self._times = array("d")
         self._counted = bytearray()
 
     @property
+    def layout(self) -> FrameLayout | None:
+        """The layout of the last frame; None before the first and after a cut."""
+        return None if self._previous is None else self._previous.layout
+
+    @property
     def pairs(self) -> int:
         """How many pairs of frames were compared so far."""
         return len(self._moved)
 
-    def push(self, frames: object, times: Sequence[float] | float | None = None, *, copy: bool = True) -> None:
+    def push(
+        self,
+        frames: object,
+        times: Sequence[float] | float | None = None,
+        *,
+        layout: FrameLayout | None = None,
+        copy: bool = True,
+    ) -> None:
         """Compare the next frames.
 
         Parameters
         ----------
         frames
             uint8: (n, h, w, 3) or (h, w, 3) BGR, (n, h, w) or (h, w) grey. NumPy arrays, the backend's
-            own, and anything with DLPack or the buffer protocol. All pushes have the same layout.
+            own, and anything with DLPack or the buffer protocol. All have the layout of the first, until
+            :meth:`cut`.
         times
             Time stamp of each frame, s; given always or never.
+        layout
+            For planar frames, which are a tuple of planes, with or without n in front. None: BGR or grey, as
+            the shape says.
         copy
             The last frame is needed for the next pair. False: it is not copied, and the caller leaves
             its memory alone until the next push has returned.
@@ -148,17 +164,21 @@ class MotionCounter:
         OptionError
             If times are missing, too many, or not finite.
         """
-        batch = self._batch(self.backend.asarray(frames))
+        batch = Batch.adopt(frames, self.backend, *self.shape, self._layouts(layout))
         stamps = self._stamps(times, len(batch))
         if len(batch) == 0:
             return
         if self._previous is None:
-            self._previous, batch, stamps = batch[0], batch[1:], stamps[1:]
+            self._previous, batch, stamps = batch[:1], batch[1:], stamps[1:]
         if len(batch) > 0:
-            self._compare(batch, stamps)
-            self._previous = batch[-1]
+            self._compare(self._previous, batch, stamps)
+            self._previous = batch[-1:]
         if copy:
             self._previous = self._previous.copy()
+
+    def cut(self) -> None:
+        """Begin anew with the next frame: no pair is made of it and the last one, and its layout may be another."""
+        self._previous = None
 
     def merge(self, other: MotionCounter) -> None:
         """Add what another counter counted; its pairs follow this counter's.
@@ -181,8 +201,9 @@ class MotionCounter:
         self._times.extend(other._times)
         self._counted.extend(other._counted)
         if other._previous is not None:
-            self._previous = self.backend.asarray(other.backend.to_host(other._previous).copy())
-            self._layout, self._timed = other._layout, other._timed
+            planes = (np.array(other.backend.to_host(plane)) for plane in other._previous.planes)
+            self._previous = Batch(other._previous.layout, tuple(map(self.backend.asarray, planes)))
+        self._timed = other._timed if self._timed is None else self._timed
 
     def result(self, *, blur: float = 0.0) -> MotionHeatmap:
         """The heat map of what was counted so far; counting can go on.
@@ -206,24 +227,16 @@ class MotionCounter:
             backend=self.backend,
         )
 
-    def _batch(self, frames: Any) -> Any:
-        """The frames as a batch (n, ...), once they are known to fit the counter and what came before."""
-        for layout in self._layouts():
-            shape = layout.frame_shape(*self.shape)
-            if str(frames.dtype) == "uint8" and tuple(frames.shape) in (shape, (frames.shape[0], *shape)):
-                self._layout = layout
-                return frames if frames.ndim > len(shape) else frames[None]
-        expected = " or ".join(str(layout.frame_shape(*self.shape)) for layout in self._layouts())
-        raise InputError(
-            f"frames must be uint8 of shape {expected}, one frame or a batch, "
-            f"got {frames.dtype} of shape {tuple(frames.shape)}"
-        )
-
-    def _layouts(self) -> tuple[FrameLayout, ...]:
+    def _layouts(self, named: FrameLayout | None) -> tuple[FrameLayout, ...]:
         """The layouts the next frames may have."""
-        if self._layout is not None:
-            return (self._layout,)
-        return (FrameLayout.GRAY8,) if self.settings.pixels == "luma" else (FrameLayout.BGR24, FrameLayout.GRAY8)
+        known = self.layout
+        allowed = (FrameLayout.GRAY8,) if self.settings.pixels == "luma" else (FrameLayout.BGR24, FrameLayout.GRAY8)
+        if self.settings.pixels == "luma" and named not in (None, FrameLayout.GRAY8):
+            raise OptionError(f"pixels='luma' takes grey frames, got {named}")
+        if None not in (named, known) and named != known:
+            raise InputError(f"frames of {named} cannot follow frames of {known}: cut() begins anew")
+        chosen = named or known
+        return allowed if chosen is None else (chosen,)
 
     def _stamps(self, times: Sequence[float] | float | None, frames: int) -> list[float]:
         """The times of the frames, once they are known to be as many and finite; empty where there are none."""
@@ -239,23 +252,24 @@ class MotionCounter:
         self._timed = times is not None
         return stamps
 
-    def _compare(self, batch: Any, stamps: list[float]) -> None:
-        """Count the pairs that end with each frame of the batch."""
+    def _compare(self, previous: Batch, batch: Batch, stamps: list[float]) -> None:
+        """Count the pairs that end with each frame of the batch; ``previous`` is the one frame before it."""
         moved = self.backend.zeros((len(batch),), np.uint32)
         if self.settings.max_changed == 1:
-            self._add(self._previous, batch, stamps, moved)
+            self._add(previous, batch, stamps, moved)
             counted = np.ones(len(batch), np.bool_)
         else:
-            self._add_motion(self._previous, batch, moved)
+            self._add_motion(previous, batch, moved)
             counted = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
-            for pair in np.flatnonzero(counted):
-                before = batch[pair - 1] if pair else self._previous
-                self._add(before, batch[pair : pair + 1], stamps[pair : pair + 1], moved[pair : pair + 1])
+            for pair in map(int, np.flatnonzero(counted)):
+                before = batch[pair - 1 : pair] if pair else previous
+                only = slice(pair, pair + 1)
+                self._add(before, batch[only], stamps[only], moved[only])
         self._moved.frombytes(np.ascontiguousarray(self.backend.to_host(moved), np.uint32).tobytes())
         self._times.extend(stamps)
         self._counted.extend(counted.astype(np.uint8).tobytes())
 
-    def _add(self, previous: Any, batch: Any, stamps: list[float], moved: Any) -> None:
+    def _add(self, previous: Batch, batch: Batch, stamps: list[float], moved: Any) -> None:
         """Compare, and add to the counts and the decayed sums."""
         weights = None
         if self._decayed is not None and self.settings.half_life is not None:
@@ -268,11 +282,15 @@ class MotionCounter:
             weights = pair_weights(stamps, self.settings.half_life, self._epoch)
         self._add_motion(previous, batch, moved, counts=self._counts, decayed=self._decayed, weights=weights)
 
-    def _add_motion(self, previous: Any, batch: Any, moved: Any, **sums: Any) -> None:
-        layout = self._layouts()[0]
-        threshold = self.settings.threshold
+    def _add_motion(self, previous: Batch, batch: Batch, moved: Any, **sums: Any) -> None:
         self.backend.add_motion(
-            previous, batch, layout, threshold=threshold, moved=moved, mask=self._device_mask, **sums
+            previous.only_frame,
+            batch.frames,
+            batch.layout,
+            threshold=self.settings.threshold,
+            moved=moved,
+            mask=self._device_mask,
+            **sums,
         )
 
     def _host_counts(self) -> NDArray[np.uint32]:
@@ -289,8 +307,6 @@ class MotionCounter:
                 raise InputError(f"only equal counts can be merged: {name} is {value} here and {theirs[name]} there")
         if not _same_array(self._mask, other._mask):
             raise InputError("only equal counts can be merged: the masks differ")
-        if None not in (self._layout, other._layout) and self._layout is not other._layout:
-            raise InputError("only equal counts can be merged: one counted BGR frames, the other grey ones")
         if None not in (self._timed, other._timed) and self._timed is not other._timed:
             raise InputError("only equal counts can be merged: one has times, the other has none")
 

@@ -1,0 +1,39 @@
+"""Planar frames as the CPU loops take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpuheat.pixels import FrameLayout, YuvToBgr
+
+__all__ = ["flat_planes", "yuv_style"]
+
+
+def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> tuple[Any, ...]:
+    """Each plane as flat bytes and the distance between its rows; the two colours of NV12 one after the other."""
+    flat = [_flat(plane) for plane in planes]
+    if layout.pixel_format == "nv12":
+        uv, pitch = flat.pop()
+        flat += [(uv, pitch), (uv[1:], pitch)]
+    return tuple(value for plane in flat for value in plane)
+
+
+def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[np.int32]]:
+    """Distance between two values of one colour, and the six factors of the conversion, as the loops want them."""
+    numbers = [getattr(conversion, name) for name in ("black", "gain", "red_v", "green_u", "green_v", "blue_u")]
+    return 2 if layout.pixel_format == "nv12" else 1, np.array(numbers, np.int32)
+
+
+def _flat(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """A plane as flat bytes and the distance between its rows, without a copy where its rows are whole."""
+    row_bytes = plane[0].size
+    pitch = plane.strides[0]
+    if pitch < row_bytes or not plane[0].flags.c_contiguous:
+        plane, pitch = np.ascontiguousarray(plane), row_bytes
+    size = (plane.shape[0] - 1) * pitch + row_bytes
+    return np.lib.stride_tricks.as_strided(plane, (size,), (1,)), pitch

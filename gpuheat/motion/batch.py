@@ -1,0 +1,69 @@
+"""Frames on their way into a counter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gpuheat.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpuheat.backends import Backend
+    from gpuheat.pixels import FrameLayout
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """n frames of one layout: one (n, ...) array of the backend's for each plane."""
+
+    layout: FrameLayout
+    planes: tuple[Any, ...]
+
+    @classmethod
+    def adopt(cls, frames: Any, backend: Backend, height: int, width: int, layouts: Sequence[FrameLayout]) -> Batch:
+        """Frames as they were pushed, one or a batch, in the first of ``layouts`` that fits them.
+
+        Raises
+        ------
+        InputError
+            If none does, or they are not uint8.
+        """
+        planar = layouts[0].planar
+        planes = tuple(map(backend.asarray, frames)) if planar else (backend.asarray(frames),)
+        got = [tuple(plane.shape) for plane in planes]
+        for layout in layouts:
+            shapes = layout.plane_shapes(height, width)
+            if any(str(plane.dtype) != "uint8" for plane in planes):
+                break
+            if got == [*shapes]:
+                return cls(layout, tuple(plane[None] for plane in planes))
+            if got[0] and got == [(got[0][0], *shape) for shape in shapes]:
+                return cls(layout, planes)
+        expected = " or ".join(" and ".join(map(str, layout.plane_shapes(height, width))) for layout in layouts)
+        kinds = " and ".join(f"{plane.dtype} of shape {tuple(plane.shape)}" for plane in planes)
+        raise InputError(f"frames must be uint8 of shape {expected}, one frame or a batch, got {kinds}")
+
+    def __len__(self) -> int:
+        return int(self.planes[0].shape[0])
+
+    def __getitem__(self, which: slice) -> Batch:
+        return Batch(self.layout, tuple(plane[which] for plane in self.planes))
+
+    def copy(self) -> Batch:
+        """The same frames in memory of their own."""
+        return Batch(self.layout, tuple(plane.copy() for plane in self.planes))
+
+    @property
+    def frames(self) -> Any:
+        """All frames, as a backend takes them."""
+        return self.planes if self.layout.planar else self.planes[0]
+
+    @property
+    def only_frame(self) -> Any:
+        """The frame of a batch of one, as a backend takes it."""
+        planes = tuple(plane[0] for plane in self.planes)
+        return planes if self.layout.planar else planes[0]

@@ -1,0 +1,144 @@
+"""Planar frames: compared as they lie, with the result of comparing the BGR pictures FFmpeg makes of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpuheat import Backend, FrameLayout, InputError
+from gpuheat.backends.checks import planes_of
+from gpuheat.motion.background import Mean
+from gpuheat.pixels import YUV_TO_BGR, Pixels, to_bgr
+
+BT709, UNSPECIFIED, SMPTE170M = 1, 2, 6  # AVCOL_SPC_...
+LIMITED, FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG; 0 is unspecified
+CONVERSIONS = [
+    pytest.param("bt601", "limited", UNSPECIFIED, 0, id="untagged"),
+    pytest.param("bt601", "limited", SMPTE170M, LIMITED, id="601"),
+    pytest.param("bt709", "limited", BT709, LIMITED, id="709"),
+    pytest.param("bt601", "full", SMPTE170M, FULL, id="601-full"),
+    pytest.param("bt709", "full", BT709, FULL, id="709-full"),
+]
+LAYOUT_601 = FrameLayout("yuv420p", YUV_TO_BGR["bt601", "limited"])
+Planes = tuple[NDArray[np.uint8], ...]
+
+
+def random_planes(layout: FrameLayout, height: int, width: int, *, frames: int, seed: int) -> Planes:
+    """``frames`` frames of noise; neighbours differ in about half of their blocks."""
+    random = np.random.default_rng(seed)
+    still = random.random((frames, height // 2, width // 2)) < 0.5
+    planes = []
+    for shape in layout.plane_shapes(height, width):
+        plane = random.integers(0, 256, (frames, *shape), np.uint8)
+        keep = still if shape[0] == height // 2 else still.repeat(2, axis=1).repeat(2, axis=2)
+        for i in range(1, frames):
+            plane[i][keep[i]] = plane[i - 1][keep[i]]
+        planes.append(plane)
+    return tuple(planes)
+
+
+def ffmpeg_bgr(planes: Planes, colorspace: int, color_range: int) -> NDArray[np.uint8]:
+    """The BGR picture FFmpeg makes of one frame."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, "yuv420p")
+    frame.colorspace, frame.color_range = colorspace, color_range
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        rows[: len(values), : values[0].size] = values.reshape(len(values), -1)
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+
+
+def compare(backend: Backend, planes: Planes, layout: FrameLayout, **options: Any) -> tuple[Any, Any]:
+    """Counts and moved of consecutive frames."""
+    held = tuple(backend.asarray(plane) for plane in planes)
+    previous, frames = tuple(plane[0] for plane in held), tuple(plane[1:] for plane in held)
+    if not layout.planar:
+        previous, frames = previous[0], frames[0]
+    counts = backend.zeros(planes[0].shape[1:3], np.uint32)
+    moved = backend.zeros((len(planes[0]) - 1,), np.uint32)
+    backend.add_motion(previous, frames, layout, threshold=25, counts=counts, moved=moved, **options)
+    return backend.to_host(counts), backend.to_host(moved)
+
+
+@pytest.mark.parametrize(("matrix", "value_range", "colorspace", "color_range"), CONVERSIONS)
+def test_equal_to_comparing_what_ffmpeg_makes_of_the_frames(
+    backend: Backend,
+    matrix: Literal["bt601", "bt709"],
+    value_range: Literal["limited", "full"],
+    colorspace: int,
+    color_range: int,
+) -> None:
+    layout = FrameLayout("yuv420p", YUV_TO_BGR[matrix, value_range])
+    planes = random_planes(layout, 270, 482, frames=4, seed=1)
+    pictures = [ffmpeg_bgr(tuple(plane[i] for plane in planes), colorspace, color_range) for i in range(4)]
+    for i, picture in enumerate(pictures):
+        np.testing.assert_array_equal(to_bgr(tuple(plane[i] for plane in planes), layout), picture)
+    counts, moved = compare(backend, planes, layout)
+    wanted_counts, wanted_moved = compare(backend, (np.stack(pictures),), FrameLayout.BGR24)
+    assert 0 < wanted_moved.max() < 270 * 482
+    np.testing.assert_array_equal(counts, wanted_counts)
+    np.testing.assert_array_equal(moved, wanted_moved)
+
+
+def test_nv12_is_compared_like_yuv420p_of_the_same_content(backend: Backend) -> None:
+    y, u, v = random_planes(LAYOUT_601, 270, 482, frames=3, seed=6)
+    nv12 = FrameLayout("nv12", LAYOUT_601.conversion)
+    counts, moved = compare(backend, (y, np.stack([u, v], axis=-1)), nv12)
+    wanted_counts, wanted_moved = compare(backend, (y, u, v), LAYOUT_601)
+    assert wanted_moved.all()
+    np.testing.assert_array_equal(counts, wanted_counts)
+    np.testing.assert_array_equal(moved, wanted_moved)
+
+
+@pytest.mark.parametrize("conversion", YUV_TO_BGR.values(), ids=map(str, YUV_TO_BGR))
+def test_the_conversion_is_right_for_every_luma_with_extreme_and_middle_colors(conversion: Any) -> None:
+    """Each block of 16 x 16 px goes through all 256 lumas with one pair of U and V."""
+    colors = [0, 1, 16, 64, 127, 128, 129, 200, 239, 240, 255]
+    layout = FrameLayout("yuv420p", conversion)
+    luma = np.tile(np.arange(256, dtype=np.uint8).reshape(16, 16), (len(colors), len(colors)))
+    u = np.repeat(np.repeat(np.array(colors, np.uint8)[:, None], len(colors), 1), 8, 0).repeat(8, 1)
+    planes = (luma, u, np.ascontiguousarray(u.T))
+    named = next(name for name, each in YUV_TO_BGR.items() if each == conversion)
+    colorspace = {"bt601": SMPTE170M, "bt709": BT709}[named[0]]
+    color_range = {"limited": LIMITED, "full": FULL}[named[1]]
+    np.testing.assert_array_equal(to_bgr(planes, layout), ffmpeg_bgr(planes, colorspace, color_range))
+
+
+def test_padded_rows_mask_and_every_thread(backend: Backend) -> None:
+    """Large enough for more than one thread's share."""
+    planes = random_planes(LAYOUT_601, 600, 800, frames=2, seed=2)
+    mask = np.random.default_rng(3).integers(0, 2, (600, 800), np.uint8)
+    padded = tuple(np.pad(plane, ((0, 0), (0, 0), (0, 24)))[..., : plane.shape[2]] for plane in planes)
+    counts, moved = compare(backend, padded, LAYOUT_601, mask=backend.asarray(mask))
+    whole, _ = compare(backend, planes, LAYOUT_601)
+    np.testing.assert_array_equal(counts, whole * mask)
+    assert moved.tolist() == [int(counts.sum())]
+
+
+def test_wrong_planes_are_refused(backend: Backend) -> None:
+    y, u, v = random_planes(LAYOUT_601, 4, 6, frames=2, seed=4)
+    with pytest.raises(InputError, match="3 planes of yuv420p, got 2"):
+        planes_of((y, u), LAYOUT_601)
+    with pytest.raises(InputError, match="previous must be uint8"):
+        compare(backend, (y, u, v[:, :1]), LAYOUT_601)
+    with pytest.raises(InputError, match="even sides"):
+        compare(backend, (y[:, :3], u, v), LAYOUT_601)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
+def test_mean_background_of_planes_is_the_mean_of_their_pictures(pixel_format: Literal["yuv420p", "nv12"]) -> None:
+    layout = FrameLayout(pixel_format, YUV_TO_BGR["bt709", "limited"])
+    planes = random_planes(layout, 18, 22, frames=300, seed=5)
+    frames = [tuple(plane[i] for plane in planes) for i in range(300)]
+    pictures = np.stack([to_bgr(frame, layout) for frame in frames])
+    mean = Mean()
+    for frame, picture in zip(frames[:290], pictures[:290], strict=True):
+        mean.add(Pixels(layout, frame), picture.copy)
+    for picture in pictures[290:]:  # a stream that goes on in another layout
+        mean.add(Pixels(FrameLayout.BGR24, (picture,)), picture.copy)
+    wanted = (pictures.sum(axis=0, dtype=np.uint64) + 150) // 300
+    np.testing.assert_array_equal(mean.picture(), wanted)
