@@ -49,7 +49,7 @@ class BinGrid:
     def __post_init__(self) -> None:
         for name in ("nx", "ny"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise OptionError(f"BinGrid: {name} must be a whole number of at least 1, got {value!r}")
         if self.nx * self.ny >= 2**31:
             raise OptionError(f"BinGrid: {self.nx} x {self.ny} bins are more than 2^31 - 1")
@@ -64,7 +64,7 @@ class BinGrid:
 
         The other side's number is rounded to the nearest whole number (half to even) and at least 1.
         """
-        if not isinstance(bins, int) or bins < 1:
+        if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
             raise OptionError(f"bins must be a whole number of at least 1, got {bins!r}")
         if width < 1 or height < 1:
             raise OptionError(f"an image must be at least 1 x 1 px, got {width} x {height}")

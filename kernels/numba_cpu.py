@@ -429,25 +429,39 @@ def blur_along_columns(image: Array, rows: Array, weights: Array, first: int, la
                     out[x] += weight * (above[x] + below[x])
 
 
-@compiled(nb.void(nb.types.Array(nb.uint8, 3, "A", readonly=True), *(nb.int64,) * 3, written(nb.uint8, 3)))
-def area_mean_rows(frame: Array, factor: int, first: int, last: int, small: Array) -> None:
+@compiled(nb.void(*PLANE, *(nb.int64,) * 6, written(nb.uint8, 3)))
+def area_mean_rows(
+    frame: Array,
+    pitch: int,
+    height: int,
+    width: int,
+    channels: int,
+    factor: int,
+    first: int,
+    last: int,
+    small: Array,
+) -> None:
     """Average blocks of factor x factor pixels into the rows first <= y < last of a smaller frame.
 
-    frame  (h, w, channels) uint8
-    small  (ceil(h / factor), ceil(w / factor), channels) uint8: the mean, rounded to the nearest whole
-           number, halves up; a block cut off by the border is the mean of what is left of it
+    frame  flat uint8; row y begins at y * pitch
+    small  (ceil(height / factor), ceil(width / factor), channels) uint8: the mean, rounded to the nearest
+           whole number, halves up; a block cut off by the border is the mean of what is left of it
     """
-    height, width, channels = frame.shape
-    sums = np.empty((small.shape[1], channels), np.uint32)
+    columns = np.empty(width * channels, np.uint32)
     for y in range(first, last):
         top = y * factor
         bottom = min(height, top + factor)
-        sums[:] = 0
+        columns[:] = 0
         for source in range(top, bottom):
-            for x in range(width):
-                for c in range(channels):
-                    sums[x // factor, c] += np.uint32(frame[source, x, c])
+            row = frame[source * pitch : source * pitch + width * channels]
+            for i in range(width * channels):
+                columns[i] = np.uint32(columns[i] + row[i])
         for x in range(small.shape[1]):
-            area = np.uint32((bottom - top) * (min(width, (x + 1) * factor) - x * factor))
+            left = x * factor
+            right = min(width, left + factor)
+            area = np.uint64((bottom - top) * (right - left))
             for c in range(channels):
-                small[y, x, c] = np.uint8((sums[x, c] + area // np.uint32(2)) // area)
+                total = np.uint64(area // np.uint64(2))
+                for i in range(left, right):
+                    total += np.uint64(columns[i * channels + c])
+                small[y, x, c] = np.uint8(total // area)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from gpuheat.backends import AUTOMATIC, Backend, available_backends, get_backend
-
-sys.path.insert(0, str(Path(__file__).parent))  # so that a test can say `import reference`, from whatever folder
 
 settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
 settings.load_profile("gpuheat")

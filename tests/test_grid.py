@@ -65,7 +65,7 @@ GOOD = {"nx": 3, "ny": 2, "width": 1e-6, "height": 1e12}
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[(name, value) for name in ("nx", "ny") for value in (0, -1, 2.0, "3")],
+        *[(name, value) for name in ("nx", "ny") for value in (0, -1, 2.0, True, "3")],
         *[(name, value) for name in ("width", "height") for value in (0, 9e-7, 1.1e12, -1, float("nan"), float("inf"))],
     ],
 )

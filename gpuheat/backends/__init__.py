@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from gpuheat.backends.base import Backend
-from gpuheat.errors import BackendUnavailableError, OptionError
+from gpuheat.errors import BackendUnavailableError, GpuheatError, OptionError
 
 __all__ = ["Backend", "BackendStatus", "available_backends", "get_backend", "register_backend"]
 
@@ -160,9 +160,11 @@ def _known() -> dict[str, Loader]:
 def _plugin(point: EntryPoint, device: str | None) -> Backend:
     try:
         loader: Loader = point.load()
-    except ImportError as error:
-        raise BackendUnavailableError(f"{point.value} cannot be imported ({error})") from error
-    return loader(device)
+        return loader(device)
+    except GpuheatError:
+        raise
+    except Exception as error:  # another package's code: whatever is wrong with it, it is this backend that cannot run
+        raise BackendUnavailableError(f"{point.value} fails with {type(error).__name__}: {error}") from error
 
 
 def _unknown(name: str) -> str:

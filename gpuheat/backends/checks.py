@@ -19,7 +19,7 @@ __all__ = ["check_image", "check_motion", "check_points", "check_threshold", "pl
 
 def check_points(histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None) -> None:
     """Raise InputError unless the arguments of ``add_points`` are as the contract says."""
-    _check("histogram", histogram, grid.shape, ("uint64",))
+    _check("histogram", histogram, grid.shape, ("uint64",), written=True)
     _check("x", x, (None,), ("float32", "float64"))
     _check("y", y, tuple(x.shape), (str(x.dtype),))
     if weight is not None:
@@ -52,10 +52,12 @@ def check_motion(
     for shape, plane, plane_batch in zip(layout.plane_shapes(height, width)[1:], more, more_batches, strict=True):
         _check("previous", plane, shape, ("uint8",))
         _check("frames", plane_batch, (batch.shape[0], *shape), ("uint8",))
-    _check("moved", moved, (batch.shape[0],), ("uint32",))
-    for name, array, dtype in (("counts", counts, "uint32"), ("mask", mask, "uint8"), ("decayed", decayed, "float64")):
+    _check("moved", moved, (batch.shape[0],), ("uint32",), written=True)
+    if mask is not None:
+        _check("mask", mask, (height, width), ("uint8",))
+    for name, array, dtype in (("counts", counts, "uint32"), ("decayed", decayed, "float64")):
         if array is not None:
-            _check(name, array, (height, width), (dtype,))
+            _check(name, array, (height, width), (dtype,), written=True)
     if (decayed is None) != (weights is None):
         raise OptionError("decayed and weights belong together: give both or neither")
     if weights is not None:
@@ -90,9 +92,13 @@ def check_threshold(threshold: int) -> None:
         raise OptionError(f"threshold must be a whole number from 0 to 255, got {threshold!r}")
 
 
-def _check(name: str, array: Array, shape: tuple[int | None, ...], dtypes: tuple[str, ...]) -> None:
+def _check(
+    name: str, array: Array, shape: tuple[int | None, ...], dtypes: tuple[str, ...], *, written: bool = False
+) -> None:
     got = tuple(array.shape)
     fits = len(got) == len(shape) and all(want in (None, have) for want, have in zip(shape, got, strict=True))
     if not fits or str(array.dtype) not in dtypes:
         sizes = ", ".join("any" if size is None else str(size) for size in shape)
         raise InputError(f"{name} must be {' or '.join(dtypes)} of shape ({sizes}), got {array.dtype} of shape {got}")
+    if written and not getattr(array.flags, "writeable", True):
+        raise InputError(f"{name} is added to in place, but it is read-only: give an array of its own")

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from gpuheat.pixels import FrameLayout, YuvToBgr
 
-__all__ = ["flat_planes", "yuv_style"]
+__all__ = ["flat_plane", "flat_planes", "yuv_style"]
 
 
 def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> tuple[Any, ...]:
     """Each plane as flat bytes and the distance between its rows; the two colours of NV12 one after the other."""
-    flat = [_flat(plane) for plane in planes]
+    flat = [flat_plane(plane) for plane in planes]
     if layout.pixel_format == "nv12":
         uv, pitch = flat.pop()
         flat += [(uv, pitch), (uv[1:], pitch)]
@@ -29,7 +29,7 @@ def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[n
     return 2 if layout.pixel_format == "nv12" else 1, np.array(numbers, np.int32)
 
 
-def _flat(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+def flat_plane(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     """A plane as flat bytes and the distance between its rows, without a copy where its rows are whole."""
     row_bytes = plane[0].size
     pitch = plane.strides[0]

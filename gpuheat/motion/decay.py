@@ -33,9 +33,9 @@ MANTISSA_BITS: Final = 21
 
 
 def check_half_life(half_life: float) -> None:
-    """Raise OptionError unless a half-life is a finite number of seconds above 0."""
-    if not math.isfinite(half_life) or half_life <= 0:
-        raise OptionError(f"half_life must be a finite number of seconds above 0, got {half_life!r}")
+    """Raise OptionError unless a half-life is a finite number of at least a microsecond."""
+    if not math.isfinite(half_life) or half_life < 1e-6:
+        raise OptionError(f"half_life must be a finite number of seconds of at least 1e-6, got {half_life!r}")
 
 
 def epoch_of(time: float, half_life: float) -> int:

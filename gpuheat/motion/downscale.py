@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
+from gpuheat.backends.cpu_planes import flat_plane
 from gpuheat.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["area_mean", "shrink_mask"]
+__all__ = ["area_mean", "check_factor", "shrink_mask"]
+
+PIXELS_WORTH_A_THREAD: Final = 1 << 18
 
 
 def area_mean(frame: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
@@ -33,15 +36,16 @@ def area_mean(frame: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     check_factor(factor)
     if factor == 1:
         return frame
-    height, width = (-(-size // factor) for size in frame.shape[:2])
-    small = np.empty((height, width, *frame.shape[2:]), np.uint8)
-    source, target = (a if a.ndim == 3 else a[..., None] for a in (frame, small))
+    height, width = frame.shape[:2]
+    channels = frame[0, 0].size
+    small = np.empty((-(-height // factor), -(-width // factor), channels), np.uint8)
+    pixels = (*flat_plane(frame), height, width, channels, factor)
 
     def part(first: int, last: int) -> None:
-        numba_cpu.area_mean_rows(source, factor, first, last, target)
+        numba_cpu.area_mean_rows(*pixels, first, last, small)
 
-    share(part, height, max(1, (1 << 17) // (width * factor * factor)), processors())
-    return small
+    share(part, len(small), max(1, PIXELS_WORTH_A_THREAD // (width * factor)), processors())
+    return small.reshape(*small.shape[:2], *frame.shape[2:])
 
 
 def shrink_mask(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:

@@ -56,6 +56,15 @@ def test_what_does_not_fit_is_named(backend: Backend, name: str, value: NDArray[
         backend.add_motion(arrays.pop("previous"), arrays.pop("frames"), BGR, threshold=25, **arrays)
 
 
+@pytest.mark.parametrize("name", ["counts", "moved", "decayed"])
+def test_what_is_written_to_must_not_be_read_only(backend: Backend, name: str) -> None:
+    arrays = {key: array if key == "weights" else backend.asarray(array.copy()) for key, array in GOOD.items()}
+    if hasattr(arrays[name].flags, "writeable"):
+        arrays[name].flags.writeable = False
+        with pytest.raises(InputError, match=f"^{name} is added to in place, but it is read-only"):
+            backend.add_motion(arrays.pop("previous"), arrays.pop("frames"), BGR, threshold=25, **arrays)
+
+
 @pytest.mark.parametrize("empty", [(0, 5, 3), (4, 0, 3)], ids=str)
 def test_a_frame_without_pixels_is_refused(backend: Backend, empty: tuple[int, ...]) -> None:
     previous, frames = backend.asarray(np.zeros(empty, np.uint8)), backend.asarray(np.zeros((2, *empty), np.uint8))

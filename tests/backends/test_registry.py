@@ -148,7 +148,8 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: heatplugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[gpuheat.backends]\nworks = heatplugin:load\nbroken = heatplugin_broken:load\nnumpy = heatplugin:load\n"
+        "[gpuheat.backends]\nworks = heatplugin:load\nbroken = heatplugin_broken:load\n"
+        "crashes = heatplugin:no_such\nnumpy = heatplugin:load\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "heatplugin", raising=False)
@@ -162,9 +163,16 @@ def test_an_installed_plugin_is_found_without_being_imported_first() -> None:
 @pytest.mark.usefixtures("plugins")
 def test_a_plugin_that_cannot_be_imported_is_listed_with_the_reason() -> None:
     reasons = {status.name: status.reason for status in available_backends()}
-    assert reasons.keys() == {"numba", "numpy", "works", "broken"}
+    assert reasons.keys() == {"numba", "numpy", "works", "broken", "crashes"}
     assert reasons["works"] is None
     assert "a_library_nobody_has" in str(reasons["broken"])
+
+
+@pytest.mark.usefixtures("plugins")
+def test_whatever_is_wrong_with_a_plugin_the_others_are_listed() -> None:
+    crashes = next(status for status in available_backends() if status.name == "crashes")
+    assert crashes.backend is None
+    assert "AttributeError" in str(crashes.reason)
 
 
 @pytest.mark.usefixtures("plugins")

@@ -74,7 +74,7 @@ def test_the_value_is_the_decayed_sum_of_ones(epoch: int) -> None:
     assert abs(value_at(sums, epoch, now, HALF_LIFE)[0] / want - 1) < 1e-6
 
 
-@pytest.mark.parametrize("half_life", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("half_life", [0.0, 1e-320, -1.0, float("nan"), float("inf")])
 def test_an_impossible_half_life_is_refused(half_life: float) -> None:
     with pytest.raises(OptionError, match="half_life"):
         check_half_life(half_life)

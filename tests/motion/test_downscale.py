@@ -68,3 +68,7 @@ def test_an_impossible_factor_is_refused(factor: Any) -> None:
         area_mean(np.zeros((4, 4), np.uint8), factor)
     with pytest.raises(OptionError, match="downscale"):
         shrink_mask(np.ones((4, 4), np.bool_), factor)
+
+
+def test_the_sums_of_huge_blocks_do_not_overflow() -> None:
+    assert (area_mean(np.full((4200, 4200), 255, np.uint8), 4200) == 255).all()
