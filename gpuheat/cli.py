@@ -28,14 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     state = {"debug": False}
     try:
-        code = cli.main(args=arguments, prog_name="gpuheat", standalone_mode=False, obj=state)
+        given = sys.argv[1:] if arguments is None else [*arguments]
+        code = cli.main(args=given or ["--help"], prog_name="gpuheat", standalone_mode=False, obj=state)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         _fail(error.format_message(), WRONG_USE, state)
     except (InputError, OptionError, BackendUnavailableError) as error:
         _fail(str(error), WRONG_USE, state)
     except click.Abort:
-        _fail("interrupted; nothing was written", INTERRUPTED, state)
+        _fail("interrupted", INTERRUPTED, state)
     except GpuheatError as error:
         _fail(str(error), FAILED, state)
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback unless asked for

@@ -13,7 +13,7 @@ from gpuheat.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["weights"]
+__all__ = ["check_sigma", "weights"]
 
 
 def weights(sigma: float) -> NDArray[np.float32]:
@@ -26,9 +26,14 @@ def weights(sigma: float) -> NDArray[np.float32]:
     OptionError
         If sigma (px) is negative or not finite.
     """
-    if not math.isfinite(sigma) or sigma < 0:
-        raise OptionError(f"sigma of a blur must be a finite number of px of at least 0, got {sigma!r}")
+    check_sigma(sigma)
     if sigma == 0:
         return np.ones(1, np.float32)
     size = round(8 * sigma + 1) | 1
     return np.asarray(cv2.getGaussianKernel(size, sigma, cv2.CV_32F), np.float32).reshape(-1)
+
+
+def check_sigma(sigma: float) -> None:
+    """Raise OptionError unless the standard deviation of a blur is a finite number of px of at least 0."""
+    if not math.isfinite(sigma) or sigma < 0:
+        raise OptionError(f"sigma of a blur must be a finite number of px of at least 0, got {sigma!r}")

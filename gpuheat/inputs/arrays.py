@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,9 @@ class ArrayFrames:
     Raises
     ------
     InputError
-        While reading, for a frame that is not one.
+        While reading, for a frame that is not one, or not of the first one's shape.
     OptionError
-        While reading, if there are fewer times than frames.
+        While reading, if there are fewer or more times than frames.
     """
 
     rotation = 0
@@ -69,9 +70,10 @@ class ArrayFrames:
     def __init__(
         self, frames: Iterable[Any], times: Sequence[float] | None, asarray: Callable[[object], NDArray[Any]]
     ) -> None:
-        self._frames = asarray(frames) if hasattr(frames, "shape") else frames
+        self._frames = asarray(frames) if hasattr(frames, "shape") or hasattr(frames, "__dlpack__") else frames
         self._times = times
         self._asarray = asarray
+        self._shape: tuple[int, ...] | None = None
         self.frames_decoded = 0
 
     def __iter__(self) -> Iterator[ArrayFrame]:
@@ -83,10 +85,16 @@ class ArrayFrames:
                     f"frame {number} must be uint8 of shape (h, w, 3) or (h, w), got {pixels.dtype} of shape "
                     f"{pixels.shape}"
                 )
+            if self._shape is None:
+                self._shape = pixels.shape
+            if pixels.shape != self._shape:
+                raise InputError(f"frame {number} has the shape {pixels.shape}, the first one {self._shape}")
             if self._times is not None and number >= len(self._times):
                 raise OptionError(f"times must be one number per frame, got {len(self._times)} and more frames")
             self.frames_decoded += 1
             yield ArrayFrame(number, None if self._times is None else exact_seconds(self._times[number]), pixels)
+        if self._times is not None and len(self._times) > self.frames_decoded:
+            raise OptionError(f"times must be one number per frame, got {len(self._times)} for {self.frames_decoded}")
 
     @property
     def frames_expected(self) -> int | None:
@@ -108,6 +116,6 @@ def exact_seconds(time: float | str | Fraction) -> Fraction:
         If it is no finite number.
     """
     try:
-        return time if isinstance(time, Fraction) else Fraction(str(time))
-    except ValueError:
+        return time if isinstance(time, Fraction) else Fraction(Decimal(str(time)))
+    except (InvalidOperation, ValueError, OverflowError):
         raise OptionError(f"a time must be a finite number of seconds, got {time!r}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoFrame", "VideoReader"]
 
+FRAMES_AHEAD: Final = 16  # a B-frame may depend on a frame that is shown as many frames later
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
 MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
@@ -98,7 +100,7 @@ class VideoReader:
 
     A frame takes the memory of one frame; nothing is kept. Broken packets are skipped and counted. What a
     decoder makes of damaged data depends on how many threads it has, and so on the machine; at the first
-    damage the file is therefore opened again and decoded with a single thread from there on.
+    damage it notices the file is therefore opened again and decoded with a single thread from there on.
 
     Attributes
     ----------
@@ -111,7 +113,8 @@ class VideoReader:
     frames_decoded, corrupt_frames, broken_packets
         Counted while reading. A corrupt frame was decoded with errors, and is used.
     damaged_from
-        Number of the frame at which damage was noticed first; None where there was none.
+        Number of the first frame decoded by a single thread because of damage at or soon after it; None where
+        there was none.
     frames_without_time
         Frames that had no time stamp and were placed by the frame rate.
     rotation
@@ -134,6 +137,7 @@ class VideoReader:
         self.corrupt_frames = 0
         self.broken_packets = 0
         self.damaged_from: int | None = None
+        self._packets = 0  # that should give a frame each
         self.frames_without_time = 0
         self.rotation = 0
 
@@ -217,16 +221,27 @@ class VideoReader:
             container.close()
             raise VideoError(f"{self.path}: there is no decoder for its video")
         stream.thread_type = threads
+        if threads == "AUTO":  # make the decoder report damage that it would otherwise try to conceal
+            stream.codec_context.options = {"err_detect": "explode"}
         return container, stream
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
+        """Every frame: decoded by several threads up to the first damage, by one from there on."""
+        ahead = FRAMES_AHEAD if self._stream.codec_context.has_b_frames else 0
+        held: deque[av.VideoFrame] = deque()  # what damage noticed now may have spoilt already
         for picture in self._decoded():
             if picture is None or picture.is_corrupt:
-                self.damaged_from = self.frames_decoded
                 break
-            yield picture
+            held.append(picture)
+            if len(held) > ahead:
+                yield held.popleft()
         else:
-            return
+            # a decoder with several threads may lose what it holds at the end, and say nothing
+            if self.frames_decoded + len(held) >= self._packets:
+                yield from held
+                return
+        held.clear()
+        self.damaged_from = self.frames_decoded
         self._container.close()
         self._container, self._stream = self._open("NONE")
         number = 0
@@ -250,6 +265,7 @@ class VideoReader:
                 yield None
             if packet is None and not broken:
                 return
+            self._packets += packet is not None and packet.size > 0 and not packet.is_discard
             try:
                 yield from self._stream.decode(packet)
             except av.InvalidDataError:

@@ -14,6 +14,7 @@ import numpy as np
 
 import gpuheat
 from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.gaussian import check_sigma
 from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError, OptionError
 from gpuheat.inputs.arrays import ArrayFrames
@@ -102,6 +103,7 @@ def motion_heatmap(
         If an option is outside its range.
     """
     began = time.perf_counter()
+    check_sigma(blur)
     stretch = Stretch(every, start, end)
     backend = get_backend(backend)
     with _opened(source, times) as reader:

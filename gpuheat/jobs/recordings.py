@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,8 +80,9 @@ class Recordings:
         names = ids.take(order).to_numpy(zero_copy_only=False)
         columns = [self.table[name].take(order).to_numpy() for name in ("x [px]", "y [px]")]
         columns.append(pc.fill_null(self.table["duration [us]"].take(order), 0).to_numpy())
-        starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]) if names.size else np.empty(0, np.intp)
-        for start, end in zip(starts, [*starts[1:], names.size], strict=True):
+        inner = np.flatnonzero(names[1:] != names[:-1]) + 1
+        bounds = [0, *inner, names.size] if names.size else []
+        for start, end in itertools.pairwise(bounds):
             x, y, duration = (column[start:end] for column in columns)
             yield str(names[start]), x, y, duration
 

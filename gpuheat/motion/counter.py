@@ -19,8 +19,6 @@ from gpuheat.motion.heatmap import MotionHeatmap
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["MotionCounter", "MotionSettings"]
@@ -135,7 +133,7 @@ class MotionCounter:
     def push(
         self,
         frames: object,
-        times: Sequence[float] | float | None = None,
+        times: ArrayLike | None = None,
         *,
         layout: FrameLayout | None = None,
         copy: bool = True,
@@ -189,7 +187,7 @@ class MotionCounter:
         Raises
         ------
         InputError
-            If the two do not have the same size, settings, mask and layout of frames.
+            If the two do not have the same size, settings and mask.
         """
         self._check_same(other)
         self._counts = self.backend.asarray(self._host_counts() + other._host_counts())
@@ -238,7 +236,7 @@ class MotionCounter:
         chosen = named or known
         return allowed if chosen is None else (chosen,)
 
-    def _stamps(self, times: Sequence[float] | float | None, frames: int) -> list[float]:
+    def _stamps(self, times: ArrayLike | None, frames: int) -> list[float]:
         """The times of the frames, once they are known to be as many and finite; empty where there are none."""
         if frames == 0:
             return []
@@ -246,7 +244,10 @@ class MotionCounter:
             raise OptionError("half_life weighs pairs by time: give the times of the frames")
         if self._timed not in (None, times is not None):
             raise OptionError("times must be given with every push or with none")
-        stamps = [] if times is None else [float(time) for time in np.ravel(np.asarray(times, np.float64))]
+        try:
+            stamps: list[float] = [] if times is None else np.ravel(np.asarray(times, np.float64)).tolist()
+        except (TypeError, ValueError):
+            stamps = [math.nan]
         if times is not None and (len(stamps) != frames or not all(map(math.isfinite, stamps))):
             raise OptionError(f"times must be {frames} finite numbers of seconds, one per frame, got {times!r}")
         self._timed = times is not None

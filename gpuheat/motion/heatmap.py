@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from gpuheat.outputs.style import PictureStyle
 
 __all__ = ["MotionHeatmap"]
+
+COUNTED_BY: Final = ("threshold", "pixels", "half_life", "max_changed", "every", "downscale", "mask", "blur")
+"""The settings that decide what is counted; start, end, background and backend may differ between parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +199,11 @@ class MotionHeatmap:
         """
         if self.counts.shape != other.counts.shape or self.pixels_watched != other.pixels_watched:
             raise InputError(f"only equal maps can be merged: sizes {self.counts.shape} and {other.counts.shape}")
-        for name, value in self.settings.items():
-            if value != other.settings.get(name):
+        for name in COUNTED_BY:
+            if self.settings.get(name) != other.settings.get(name):
                 raise InputError(
-                    f"only equal maps can be merged: {name} is {value} here and {other.settings.get(name)} there"
+                    f"only equal maps can be merged: {name} is {self.settings.get(name)} here and "
+                    f"{other.settings.get(name)} there"
                 )
         if (self.times is None) != (other.times is None):
             raise InputError("only equal maps can be merged: one has times, the other has none")
@@ -223,7 +227,7 @@ class MotionHeatmap:
         """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
         values = counts.astype(np.float64) if decayed is None else decayed
         blur = fields["settings"]["blur"]
-        if blur > 0:
+        if blur != 0:
             image = backend.asarray(values.astype(np.float32))
             values = backend.to_host(backend.gaussian_blur(image, blur)).astype(np.float64)
         highest = values.max()
