@@ -92,7 +92,8 @@ def picture(path: Path) -> NDArray[Any]:
 def motion(clip: Path, folder: Path, *arguments: object) -> NDArray[np.uint32]:
     """The counts of a run that must succeed."""
     assert gpuheat("motion", clip, "-o", folder, "-q", *arguments) == 0
-    assert sorted(path.name for path in folder.iterdir()) == MOTION_FILES
+    more = ["decayed.npy"] if "--half-life" in arguments else []
+    assert sorted(path.name for path in folder.iterdir()) == sorted(MOTION_FILES + more)
     return np.asarray(np.load(folder / "counts.npy"))
 
 
@@ -313,7 +314,8 @@ def test_a_terminal_shows_a_bar_with_frames_per_second(long_clip: Path, tmp_path
     assert re.search(r"[\d,]+ frames .*\d frames/s", shown.replace("\r", " "))
     assert "-> " in shown
     code, shown = on_a_terminal("motion", long_clip, "-o", tmp_path / "out", "-q", "--backend", "numpy", "--end", "9")
-    assert shown == ""
+    assert "frames/s" not in shown
+    assert "->" not in shown
     assert code == 0
 
 
@@ -377,7 +379,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
         (("--downscale", "0"), "downscale must be"),
         (("--mask", "none.png"), "none.png: No such file"),
         (("--max-changed", "1.5"), "max_changed must be"),
-        (("--background", "none.png"), "none.png: No such file"),
+        (("--background", "none.png"), "first, mean, median or an image file, there is no none.png"),
         (("--blur", "-1"), "blur"),
         (("--blur", "nan"), "blur"),
         (("--colormap", "jett"), "did you mean jet"),

@@ -82,12 +82,12 @@ class FixationHeatmap:
         """What 100 % on the colour bar stands for."""
         if self.peak == 0:
             return "nobody looked"
-        bin_size = f"bin of {self.grid.width / self.grid.nx:.3g} x {self.grid.height / self.grid.ny:.3g} px"
+        size = f"{self.grid.width / self.grid.nx:.3g} x {self.grid.height / self.grid.ny:.3g} px"
+        per_bin = f"per bin of {size}{', blurred' if self.settings['scale'] else ''}"
         if self.balanced is not None and self.recordings:
-            share = 100 * self.peak / self.recordings
-            return f"100 % = {share:.3g} % of a recording, on average, per {bin_size}"
+            return f"100 % = {100 * self.peak / self.recordings:.3g} % of a recording, on average, {per_bin}"
         value = self.peak / 1e6 if self.unit == "duration" else self.peak
-        return f"100 % = {value:.3g} {IN_WORDS[self.unit]} per {bin_size}"
+        return f"100 % = {value:.3g} {IN_WORDS[self.unit]} {per_bin}"
 
     @property
     def headline(self) -> str:
@@ -97,6 +97,10 @@ class FixationHeatmap:
         if rows:
             facts.append(f"{rows - self.points:,} of {rows:,} rows left out")
         return ", ".join(facts)
+
+    def __repr__(self) -> str:
+        height, width = self.heat.shape
+        return f"<FixationHeatmap {width} x {height} px, {self.headline}>"
 
     def render(
         self, colormap: str = "turbo", tone: str = "linear", alpha: float | Literal["value"] = "value"

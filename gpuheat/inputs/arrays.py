@@ -66,6 +66,7 @@ class ArrayFrames:
     """
 
     rotation = 0
+    warnings: tuple[str, ...] = ()
 
     def __init__(
         self, frames: Iterable[Any], times: Sequence[float] | None, asarray: Callable[[object], NDArray[Any]]

@@ -57,5 +57,9 @@ class FrameReader(Protocol):
     def facts(self) -> dict[str, Any]:
         """What was read, for ``summary.json``."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What whoever looks at the result should know, one line each."""
+
     def __iter__(self) -> Iterator[Frame]:
         """The frames, in the order of showing."""

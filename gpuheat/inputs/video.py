@@ -3,96 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import av
-import cv2
-import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from gpuheat.errors import VideoError
-from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
+from gpuheat.inputs.video_frame import VideoFrame
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from types import TracebackType
 
     from av.container import InputContainer
-    from av.video.plane import VideoPlane
-    from numpy.typing import NDArray
 
-__all__ = ["VideoFrame", "VideoReader"]
+__all__ = ["VideoReader"]
 
 FRAMES_AHEAD: Final = 16  # a B-frame may depend on a frame that is shown as many frames later
-FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
-PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
-MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
-# AVCOL_SPC_BT709, UNSPECIFIED, BT470BG and SMPTE170M
-# Limited-range luma 16..235 to 0..255, with the numbers of the conversion to BGR: a grey picture's luma
-# is then its BGR value.
-EXPANDED_LUMA: Final = np.clip(((np.arange(256) - 16) * 8 * 9539) >> 16, 0, 255).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class VideoFrame:
-    """One decoded frame.
-
-    Attributes
-    ----------
-    number
-        Counts the decoded frames from 0.
-    time
-        Seconds since the stream's first time stamp, exact.
-    picture
-        PyAV's frame.
-    """
-
-    number: int
-    time: Fraction
-    picture: av.VideoFrame
-    _reformatter: VideoReformatter = field(repr=False)
-
-    def native(self, planar_formats: Sequence[str]) -> Pixels:
-        """The decoder's own planes where they are wanted and our conversion equals FFmpeg's, else :meth:`bgr`.
-
-        It does for 8-bit YUV 4:2:0 of even sides in BT.601 or BT.709, limited or full range; a frame that says
-        nothing is BT.601, limited.
-        """
-        layout = _planar_layout(self.picture)
-        if (
-            layout is None
-            or layout.pixel_format not in planar_formats
-            or any(plane.line_size < 0 for plane in self.picture.planes)
-        ):
-            return Pixels(FrameLayout.BGR24, (self.bgr(),))
-        shapes = layout.plane_shapes(self.picture.height, self.picture.width)
-        return Pixels(layout, tuple(_plane(*each) for each in zip(self.picture.planes, shapes, strict=True)))
-
-    def bgr(self) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
-        converted = self._reformatter.reformat(self.picture, format="bgr24")
-        if _bottom_up(converted):
-            return np.asarray(converted.to_ndarray(), np.uint8)
-        return _plane(converted.planes[0], (converted.height, converted.width, 3))
-
-    def luma(self) -> NDArray[np.uint8]:
-        """(h, w) uint8, the brightness from 0 to 255.
-
-        The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
-        otherwise OpenCV's grey of :meth:`bgr`.
-        """
-        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
-            return np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
-        luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
-        if _range(self.picture) == "full":
-            return luma
-        return np.asarray(cv2.LUT(luma, EXPANDED_LUMA), np.uint8)
 
 
 class VideoReader:
@@ -137,7 +69,9 @@ class VideoReader:
         self.corrupt_frames = 0
         self.broken_packets = 0
         self.damaged_from: int | None = None
-        self._packets = 0  # that should give a frame each
+        self._packets = 0
+        self._packets_shown = 0  # each of these should give a frame
+        self._at_end = False
         self.frames_without_time = 0
         self.rotation = 0
 
@@ -167,6 +101,7 @@ class VideoReader:
             self.corrupt_frames += picture.is_corrupt
             self.frames_decoded += 1
             yield VideoFrame(self.frames_decoded - 1, time, picture, reformatter)
+        self._at_end = True
         if self.frames_decoded == 0:
             raise VideoError(f"{self.path}: not one frame can be decoded ({self.broken_packets} broken packets)")
 
@@ -205,6 +140,26 @@ class VideoReader:
             "damaged_from_frame": self.damaged_from,
         }
 
+    @property
+    def warnings(self) -> list[str]:
+        """What whoever looks at the result should know, one line each; complete when reading has ended."""
+        warnings = []
+        if self.damaged_from is not None:
+            damage = f"{_many(self.broken_packets, 'broken packet')}, {_many(self.corrupt_frames, 'corrupt frame')}"
+            warnings.append(
+                f"{self.path}: damaged at or soon after frame {self.damaged_from:,} ({damage}): motion from there on "
+                "may be artefacts"
+            )
+        if self._at_end and self.frames_in_header and self._packets < self.frames_in_header:
+            warnings.append(
+                f"{self.path}: its header announces {self.frames_in_header:,} frames, but it holds {self._packets:,}"
+            )
+        if self.frames_without_time:
+            warnings.append(
+                f"{self.path}: {self.frames_without_time:,} frames have no time stamp and were placed by the frame rate"
+            )
+        return warnings
+
     def _open(self, threads: Literal["AUTO", "NONE"]) -> tuple[InputContainer, VideoStream]:
         if self.path.is_dir():
             raise VideoError(f"{self.path}: this is a folder, not a video")
@@ -237,7 +192,7 @@ class VideoReader:
                 yield held.popleft()
         else:
             # a decoder with several threads may lose what it holds at the end, and say nothing
-            if self.frames_decoded + len(held) >= self._packets:
+            if self.frames_decoded + len(held) >= self._packets_shown:
                 yield from held
                 return
         held.clear()
@@ -256,6 +211,7 @@ class VideoReader:
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
         """Every frame the decoder gives, and None for each packet it cannot decode."""
         packets = self._container.demux(self._stream)
+        self._packets = self._packets_shown = 0
         broken = False
         while not broken:
             try:
@@ -265,7 +221,9 @@ class VideoReader:
                 yield None
             if packet is None and not broken:
                 return
-            self._packets += packet is not None and packet.size > 0 and not packet.is_discard
+            if packet is not None and packet.size > 0:
+                self._packets += 1
+                self._packets_shown += not packet.is_discard
             try:
                 yield from self._stream.decode(packet)
             except av.InvalidDataError:
@@ -278,37 +236,5 @@ class VideoReader:
         return self.frames_decoded / (self._stream.average_rate or Fraction(25))
 
 
-def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A plane's pixels, without the padding at the end of its rows; not a copy."""
-    values = int(np.prod(shape[1:]))
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: shape[0], :values]
-    strides = (plane.line_size, *((shape[2], 1) if len(shape) == 3 else (1,)))
-    return np.lib.stride_tricks.as_strided(rows, shape, strides)
-
-
-def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
-    """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
-    matrix = MATRICES.get(picture.colorspace)
-    if picture.format.name not in PLANAR_FORMATS or matrix is None or picture.width % 2 or picture.height % 2:
-        return None
-    return FrameLayout("yuv420p", YUV_TO_BGR[matrix, _range(picture)])
-
-
-def _range(picture: av.VideoFrame) -> Literal["limited", "full"]:
-    full = picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
-    return "full" if full else "limited"
-
-
-def _bottom_up(picture: av.VideoFrame) -> bool:
-    """Whether the last row lies first in memory, as in uncompressed AVI files."""
-    return picture.planes[0].line_size < 0
-
-
-def _has_luma_plane(pixel_format: av.VideoFormat) -> bool:
-    luma, *others = pixel_format.components
-    return (
-        luma.bits == 8
-        and luma.is_luma
-        and any(component.is_chroma for component in others)
-        and all(component.plane != luma.plane for component in others)
-    )
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

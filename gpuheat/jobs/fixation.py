@@ -92,13 +92,20 @@ def fixation_heatmap(
     began = time.perf_counter()
     if use == "gaze" and weight == "duration":
         raise OptionError("gaze samples have no duration: weigh them by count, or use fixations")
+    if use == "fixations" and unfixated_gaze:
+        raise OptionError("unfixated_gaze is about gaze samples: it needs use='gaze'")
     if weight is None:
         weight = "count" if use == "gaze" or (x is not None and duration is None) else "duration"
     if weight not in ("duration", "count"):
         raise OptionError(f"weight must be 'duration' or 'count', got {weight!r}")
     backend = get_backend(backend)
     sources = _sources(source, use)
-    background, (width, height) = _reference(reference, size, sources)
+    try:
+        background, image_name, (width, height) = _reference(reference, size, sources)
+    except OptionError:
+        for each in sources:  # something that is no export at all is better told so
+            read_eyetracking(each, size=None, use=use, x=x, y=y, duration=duration, normalized=normalized)
+        raise
     exports = [
         read_eyetracking(
             each,
@@ -147,6 +154,7 @@ def fixation_heatmap(
             "equal_recordings": equal_recordings,
             "min_confidence": min_confidence,
             "unfixated_gaze": unfixated_gaze,
+            "selected_recordings": None if recordings is None else [*recordings],
         },
     )
     return replace(
@@ -164,6 +172,7 @@ def fixation_heatmap(
                 for export in exports
             ],
             "left_out": rows.dropped,
+            "reference_image": image_name,
             "recordings": found,
             "backend": {"name": backend.name, "device": backend.device},
             "warnings": [warning for export in exports for warning in export.warnings],
@@ -182,12 +191,12 @@ def _sources(source: object, use: Literal["fixations", "gaze"]) -> list[object]:
 
 def _reference(
     reference: str | PathLike[str] | NDArray[np.uint8] | None, size: tuple[int, int] | None, sources: list[object]
-) -> tuple[NDArray[np.uint8] | None, tuple[int, int]]:
-    """The reference image, if there is one, and its (width, height)."""
+) -> tuple[NDArray[np.uint8] | None, str | None, tuple[int, int]]:
+    """The reference image, if there is one, its name, and its (width, height)."""
     if reference is not None and size is not None:
         raise OptionError("give the reference image or its size, not both")
     if size is not None:
-        return None, size
+        return None, None, size
     if reference is None:
         beside = [find_reference_image(each) for each in sources if isinstance(each, PathLike)]
         images = {image.resolve() for image in beside if image is not None}
@@ -195,11 +204,14 @@ def _reference(
             names = ", ".join(sorted(map(str, images)))
             raise OptionError(f"the exports have several reference images, give the one to use: {names}")
         if not images:
-            raise OptionError("there is no reference_image.* beside the export: give the image, or its size in px")
+            raise OptionError(
+                "there is no reference_image.* beside the export: name the image (reference), or its size in px (size)"
+            )
         (reference,) = images
     image = reference if isinstance(reference, np.ndarray) else read_image(reference)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
             f"a reference image must be uint8 of shape (h, w, 3), got {image.dtype} of shape {image.shape}"
         )
-    return image, (image.shape[1], image.shape[0])
+    name = "an array" if isinstance(reference, np.ndarray) else str(reference)
+    return image, name, (image.shape[1], image.shape[0])

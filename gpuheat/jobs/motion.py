@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["motion_heatmap"]
 
+ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
 Progress = Callable[[int, int | None], None]
 """Called after every frame read with the number of frames so far and of those expected, None where unknown."""
 
@@ -135,7 +136,9 @@ def motion_heatmap(
             numbers.append(frame.number)
             last = frame
         if counter is None:
-            raise InputError(f"no frame lies between start and end; {reader.frames_decoded} frames were read")
+            raise InputError(
+                f"no frame lies between start and end: {reader.frames_decoded:,} frames were read, {stretch.last_seen}"
+            )
         result = counter.result(blur=blur).turned(reader.rotation)
         seconds = time.perf_counter() - began
         return replace(
@@ -147,7 +150,7 @@ def motion_heatmap(
                 "gpuheat": gpuheat.__version__,
                 "input": reader.facts | {"frames_compared": len(numbers), "compared_as": sorted(layouts)},
                 "backend": {"name": backend.name, "device": backend.device},
-                "warnings": [] if len(numbers) > 1 else ["only one frame: there is no pair to compare"],
+                "warnings": [*reader.warnings, *([] if len(numbers) > 1 else [ONE_FRAME])],
                 "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds},
             },
         )

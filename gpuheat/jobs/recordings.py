@@ -65,7 +65,8 @@ class Recordings:
             if recording not in known:
                 close = difflib.get_close_matches(recording, known, 1, 0.3)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise OptionError(f"no recording {recording!r} with usable rows: there are {', '.join(known)}{hint}")
+                there = ", ".join(known) or "none"
+                raise OptionError(f"no recording {recording!r} with usable rows: there are {there}{hint}")
         chosen = pc.is_in(self.table["recording id"], pa.array(recordings, pa.string()))
         self._keep("recording not selected", chosen.to_numpy())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,8 @@ def _picture(background: str | PathLike[str] | NDArray[np.uint8]) -> NDArray[np.
                 f"a background must be uint8 of shape (h, w, 3), got {background.dtype} of shape {background.shape}"
             )
         return background
+    if not Path(background).exists():
+        raise InputError(f"the background must be {', '.join(BACKGROUNDS)} or an image file, there is no {background}")
     return read_image(background)
 
 

@@ -40,13 +40,17 @@ class Stretch:
         self._every = every
         self._start = None if start is None else exact_seconds(start)
         self._end = None if end is None else exact_seconds(end)
+        self._last_time: Fraction | None = None
         if self._end is not None and self._end <= (self._start or 0):
-            raise OptionError(f"end must come after start, got start {start!r} and end {end!r}")
+            raise OptionError(
+                f"end must come after start, got {float(self._start or 0):g} s and {float(self._end):g} s"
+            )
 
     def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames of the stretch; reading stops at its end."""
         inside = 0
         for frame in frames:
+            self._last_time = frame.time
             if self._start is not None or self._end is not None:
                 if frame.time is None:
                     raise OptionError("start and end need the times of the frames")
@@ -57,6 +61,11 @@ class Stretch:
             if inside % self._every == 0:
                 yield frame
             inside += 1
+
+    @property
+    def last_seen(self) -> str:
+        """How far reading came, in words."""
+        return "none of them timed" if self._last_time is None else f"the last one at {float(self._last_time):g} s"
 
     @property
     def settings(self) -> dict[str, Any]:

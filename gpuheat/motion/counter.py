@@ -5,44 +5,24 @@ from __future__ import annotations
 import dataclasses
 import math
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
-from gpuheat.backends.checks import check_threshold
 from gpuheat.errors import InputError, OptionError
 from gpuheat.motion.batch import Batch
-from gpuheat.motion.decay import check_half_life, epoch_of, pair_weights, rescaled, value_at
+from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
+from gpuheat.motion.settings import MotionSettings
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MotionCounter", "MotionSettings"]
+__all__ = ["MotionCounter"]
 
 EPOCHS_IN_FLOAT64: Final = 512  # half-lives until decayed sums are put into new units
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """What decides whether a pixel moved and whether a pair counts. Only equals may be merged."""
-
-    threshold: int = 25
-    pixels: Literal["bgr", "luma"] = "bgr"
-    half_life: float | None = None
-    max_changed: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold)
-        if self.pixels not in ("bgr", "luma"):
-            raise OptionError(f"pixels must be 'bgr' or 'luma', got {self.pixels!r}")
-        if self.half_life is not None:
-            check_half_life(self.half_life)
-        if not 0 <= self.max_changed <= 1:
-            raise OptionError(f"max_changed must be a share from 0 to 1, got {self.max_changed!r}")
 
 
 class MotionCounter:

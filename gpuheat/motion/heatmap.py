@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,6 +10,7 @@ import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.errors import InputError
+from gpuheat.motion import words
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +38,8 @@ class MotionHeatmap:
     heat
         (h, w) float32 in [0, 1]: the counts, or the decayed sums where a half-life was set, blurred where
         that was asked for, divided by their maximum. All zero where nothing moved.
+    peak
+        That maximum: what 100 % stands for.
     moved
         (n,) uint32: how many pixels moved, per pair.
     counted
@@ -62,6 +63,7 @@ class MotionHeatmap:
 
     counts: NDArray[np.uint32]
     heat: NDArray[np.float32]
+    peak: float
     moved: NDArray[np.uint32]
     counted: NDArray[np.bool_]
     frames: NDArray[np.int64]
@@ -90,29 +92,15 @@ class MotionHeatmap:
     @property
     def full_scale(self) -> str:
         """What 100 % on the colour bar stands for."""
-        if not self.counts.any():
-            return "nothing moved"
-        blurred = ", blurred" if self.settings.get("blur") else ""
-        if self.decayed is not None:
-            half_life = f"half-life {self.settings['half_life']:g} s"
-            return f"100 % = {self.decayed.max():.4g} recent frames in motion ({half_life}{blurred})"
-        share = int(self.counts.max()) / max(1, int(np.count_nonzero(self.counted)))
-        return f"100 % = in motion in {100 * share:.3g} % of the frames{' before blurring' if blurred else ''}"
+        return words.full_scale(self)
 
     @property
     def headline(self) -> str:
         """What came out, in one line."""
-        source = self.facts.get("input", {})
-        facts = [f"motion in {100 * self.moved_share:.1f} % of the pixels", f"{len(self.moved):,} frame pairs"]
-        left_out = len(self.counted) - int(np.count_nonzero(self.counted))
-        if left_out:
-            facts.append(f"{left_out:,} of them not counted")
-        damage = ("broken_packets", "corrupt_frames")
-        facts.extend(f"{source[name]} {name.replace('_', ' ')}" for name in damage if source.get(name))
-        if "time" in self.facts:
-            time = self.facts["time"]
-            facts.append(f"{time['seconds']:.1f} s, {time['frames_per_second']:,.0f} frames/s")
-        return f"{source.get('name', 'frames')}: {', '.join(facts)}"
+        return words.headline(self)
+
+    def __repr__(self) -> str:
+        return f"<MotionHeatmap {self.counts.shape[1]} x {self.counts.shape[0]} px, {self.headline}>"
 
     def render(
         self, colormap: str = "jet", tone: str = "linear", alpha: float | Literal["value"] = 0.4
@@ -136,6 +124,8 @@ class MotionHeatmap:
 
     def save(self, folder: str | os.PathLike[str], style: PictureStyle | None = None) -> None:
         """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``, all or none.
+
+        With a half-life also ``decayed.npy``.
 
         Parameters
         ----------
@@ -161,12 +151,14 @@ class MotionHeatmap:
             self.background,
             style,
             title=str(self.facts.get("input", {}).get("name", "Motion")),
-            subtitle=self._subtitle(),
+            subtitle=words.subtitle(self),
             full_scale=self.full_scale,
             activity=self._activity_over_time(),
         )
         out.write_array("counts.npy", self.counts)
-        out.write_text("activity.csv", self._activity_csv())
+        if self.decayed is not None:
+            out.write_array("decayed.npy", self.decayed)
+        out.write_text("activity.csv", words.activity_csv(self))
         out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
 
     @property
@@ -230,9 +222,9 @@ class MotionHeatmap:
         if blur != 0:
             image = backend.asarray(values.astype(np.float32))
             values = backend.to_host(backend.gaussian_blur(image, blur)).astype(np.float64)
-        highest = values.max()
-        heat = (values / highest if highest > 0 else values).astype(np.float32)
-        return cls(counts=counts, heat=heat, decayed=decayed, **fields)
+        peak = float(values.max())
+        heat = (values / peak if peak > 0 else values).astype(np.float32)
+        return cls(counts=counts, heat=heat, peak=peak, decayed=decayed, **fields)
 
     def turned(self, degrees: int) -> MotionHeatmap:
         """The map turned counter-clockwise by a multiple of 90 degrees; the background is turned with it."""
@@ -254,16 +246,6 @@ class MotionHeatmap:
 
         return encode_png(self.render())
 
-    def _subtitle(self) -> str:
-        height, width = self.counts.shape
-        facts = [f"{width} x {height} px", f"{len(self.moved):,} frame pairs"]
-        left_out = len(self.counted) - int(np.count_nonzero(self.counted))
-        if left_out:
-            facts.append(f"{left_out:,} of them not counted")
-        facts.append(f"motion in {100 * self.moved_share:.1f} % of the pixels")
-        facts.append(f"threshold {self.settings['threshold']}")
-        return "  ·  ".join(facts)
-
     def _activity_over_time(self) -> Activity | None:
         if self.times is None:
             return None
@@ -271,15 +253,6 @@ class MotionHeatmap:
 
         order = np.argsort(self.times, kind="stable")
         return Activity(self.times[order], self.activity[order], self.counted[order])
-
-    def _activity_csv(self) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["frame", "time_s", "moved_pixels", "moved_share", "counted"])
-        times = [""] * len(self.moved) if self.times is None else self.times.tolist()
-        columns = (self.frames.tolist(), times, self.moved.tolist(), self.activity.tolist(), self.counted.tolist())
-        writer.writerows(zip(*columns[:4], map(int, columns[4]), strict=True))
-        return text.getvalue()
 
 
 def _decayed_together(a: MotionHeatmap, b: MotionHeatmap) -> NDArray[np.float64] | None:

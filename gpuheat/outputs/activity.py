@@ -130,10 +130,13 @@ def draw_activity(axes: Axes, activity: Activity, columns: int) -> tuple[str, li
     axes.set_xticks(*time_ticks(start, end))
 
     shares, times = activity.share[activity.counted], activity.times[activity.counted]
-    facts, top = "no pair of frames was counted", EMPTY_TOP
+    top = EMPTY_TOP
     if len(shares):
         first, peak, mean = int(shares.argmax()), float(shares.max()), float(shares.mean())
-        top = 1.1 * peak if peak > 0 else top
+    if not len(shares) or peak == 0:
+        facts = "no motion" if len(shares) else "no pair of frames was counted"
+    else:
+        top = 1.1 * peak
         when = format_time(float(times[first]), 1 if end - start < 60 else 0)
         facts = f"peak {100 * peak:.3g} % at {when}, mean {100 * mean:.3g} %"
         middle = (parts.edges[:-1] + parts.edges[1:])[np.nanargmax(parts.highest)] / 2

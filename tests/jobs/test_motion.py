@@ -103,10 +103,14 @@ def test_times_that_are_none_are_refused(clip: Path, time: Any) -> None:
 
 
 def test_a_stretch_without_frames_and_one_with_a_single_frame(clip: Path) -> None:
-    with pytest.raises(InputError, match="no frame lies between start and end; 16 frames were read"):
+    with pytest.raises(
+        InputError, match="no frame lies between start and end: 16 frames were read, the last one at 3 s"
+    ):
         motion_heatmap(clip, start=50)
     result = motion_heatmap(clip, start=0.5, end=0.7)
-    assert result.facts["warnings"] == ["only one frame: there is no pair to compare"]
+    assert result.facts["warnings"] == [
+        "only one frame was looked at: there is no pair to compare, and the map is empty"
+    ]
     assert not result.counts.any()
     assert motion_heatmap(clip).facts["warnings"] == []
 
@@ -258,7 +262,7 @@ def test_backgrounds(clip: Path, frames: list[Shown], tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_used_are_named(clip: Path, tmp_path: Path) -> None:
     for name in ("mask", "background"):
         option: dict[str, Any] = {name: str(tmp_path / "none.png")}
-        with pytest.raises(InputError, match=r"none\.png: No such file"):
+        with pytest.raises(InputError, match=r"none\.png"):
             motion_heatmap(clip, **option)
         option = {name: write_image(tmp_path / "small.png", np.ones((5, 6), np.uint8))}
         with pytest.raises(InputError, match=rf"{name} must .* 64 x 46 px, got 6 x 5 px: .*small\.png"):
@@ -321,7 +325,7 @@ def test_the_background_outlives_a_buffer_that_is_reused(background: str) -> Non
 def test_a_frame_that_does_not_fit_the_others(background: str, downscale: int) -> None:
     for other in ((5, 7, 3), (6, 6, 3), (5, 8), (1, 1, 3)):
         frames = [noise((5, 8, 3)), noise((5, 8, 3)), noise(other)]
-        with pytest.raises(InputError, match="must|frame 2 has the shape"):
+        with pytest.raises(InputError, match=r"must|frame 2 has the shape"):
             motion_heatmap(frames, background=background, downscale=downscale)
 
 
@@ -398,7 +402,9 @@ def test_broken_packets_are_reported(tmp_path: Path) -> None:
     result = motion_heatmap(path)
     np.testing.assert_array_equal(result.accumulator, recipe(pictures(decoded(path)))[0])
     assert result.facts["input"]["broken_packets"] == 1
-    assert "1 broken packets" in result.headline
+    (warning,) = result.facts["warnings"]
+    assert "1 broken packet" in warning
+    assert "frame 5" in warning
     assert len(result.moved) == 10
     assert result.times is not None
     assert result.times.tolist() == [i / 25 for i in range(1, 12) if i != 5]

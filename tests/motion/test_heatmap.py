@@ -66,7 +66,7 @@ def test_what_a_hundred_percent_stands_for() -> None:
     assert motion_heatmap(frames[1:]).full_scale == "100 % = in motion in 100 % of the frames"
     frames[1, 0, 0] = 0
     assert motion_heatmap(frames).full_scale == "100 % = in motion in 50 % of the frames"
-    assert motion_heatmap(frames, blur=0.5).full_scale == "100 % = in motion in 50 % of the frames before blurring"
+    assert motion_heatmap(frames, blur=0.5).full_scale == "100 % = in motion in 35.1 % of the frames, blurred"
     assert motion_heatmap(frames[:1]).full_scale == "nothing moved"
     decaying = motion_heatmap(frames, times=[0, 1, 2, 3, 4], half_life=1.0)
     assert decaying.full_scale == "100 % = 1.5 recent frames in motion (half-life 1 s)"

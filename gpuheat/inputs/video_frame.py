@@ -1,0 +1,122 @@
+"""One decoded frame of a video, and the forms in which it can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Literal
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from av.video.plane import VideoPlane
+    from numpy.typing import NDArray
+
+__all__ = ["VideoFrame"]
+
+FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
+PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
+MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
+# AVCOL_SPC_BT709, UNSPECIFIED, BT470BG and SMPTE170M
+# Limited-range luma 16..235 to 0..255, with the numbers of the conversion to BGR: a grey picture's luma
+# is then its BGR value.
+EXPANDED_LUMA: Final = np.clip(((np.arange(256) - 16) * 8 * 9539) >> 16, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One decoded frame.
+
+    Attributes
+    ----------
+    number
+        Counts the decoded frames from 0.
+    time
+        Seconds since the stream's first time stamp, exact.
+    picture
+        PyAV's frame.
+    """
+
+    number: int
+    time: Fraction
+    picture: av.VideoFrame
+    _reformatter: VideoReformatter = field(repr=False)
+
+    def native(self, planar_formats: Sequence[str]) -> Pixels:
+        """The decoder's own planes where they are wanted and our conversion equals FFmpeg's, else :meth:`bgr`.
+
+        It does for 8-bit YUV 4:2:0 of even sides in BT.601 or BT.709, limited or full range; a frame that says
+        nothing is BT.601, limited.
+        """
+        layout = _planar_layout(self.picture)
+        if (
+            layout is None
+            or layout.pixel_format not in planar_formats
+            or any(plane.line_size < 0 for plane in self.picture.planes)
+        ):
+            return Pixels(FrameLayout.BGR24, (self.bgr(),))
+        shapes = layout.plane_shapes(self.picture.height, self.picture.width)
+        return Pixels(layout, tuple(_plane(*each) for each in zip(self.picture.planes, shapes, strict=True)))
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
+        converted = self._reformatter.reformat(self.picture, format="bgr24")
+        if _bottom_up(converted):
+            return np.asarray(converted.to_ndarray(), np.uint8)
+        return _plane(converted.planes[0], (converted.height, converted.width, 3))
+
+    def luma(self) -> NDArray[np.uint8]:
+        """(h, w) uint8, the brightness from 0 to 255.
+
+        The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
+        otherwise OpenCV's grey of :meth:`bgr`.
+        """
+        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
+            return np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
+        luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
+        if _range(self.picture) == "full":
+            return luma
+        return np.asarray(cv2.LUT(luma, EXPANDED_LUMA), np.uint8)
+
+
+def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A plane's pixels, without the padding at the end of its rows; not a copy."""
+    values = int(np.prod(shape[1:]))
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: shape[0], :values]
+    strides = (plane.line_size, *((shape[2], 1) if len(shape) == 3 else (1,)))
+    return np.lib.stride_tricks.as_strided(rows, shape, strides)
+
+
+def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
+    """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
+    matrix = MATRICES.get(picture.colorspace)
+    if picture.format.name not in PLANAR_FORMATS or matrix is None or picture.width % 2 or picture.height % 2:
+        return None
+    return FrameLayout("yuv420p", YUV_TO_BGR[matrix, _range(picture)])
+
+
+def _range(picture: av.VideoFrame) -> Literal["limited", "full"]:
+    full = picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
+    return "full" if full else "limited"
+
+
+def _bottom_up(picture: av.VideoFrame) -> bool:
+    """Whether the last row lies first in memory, as in uncompressed AVI files."""
+    return picture.planes[0].line_size < 0
+
+
+def _has_luma_plane(pixel_format: av.VideoFormat) -> bool:
+    luma, *others = pixel_format.components
+    return (
+        luma.bits == 8
+        and luma.is_luma
+        and any(component.is_chroma for component in others)
+        and all(component.plane != luma.plane for component in others)
+    )
