@@ -99,7 +99,7 @@ def test_scales_that_are_none(scale: float) -> None:
 def test_what_a_hundred_percent_stands_for() -> None:
     counter = FixationCounter(400, 300, bins=20)
     counter.push(np.array([5.0, 6.0]), np.array([5.0, 6.0]), np.array([1_500_000, 250_000], np.uint32))
-    in_bin = "per bin of 20 x 20 px, blurred"
+    in_bin = "per bin of 20 x 20 px"
     assert counter.result(scale=0, unit="duration").full_scale == f"100 % = 1.75 s of fixation {in_bin}"
     assert counter.result(scale=0, unit="count").full_scale == f"100 % = 1.75e+06 fixations {in_bin}"
     one = FixationCounter(400, 300, bins=300)
