@@ -68,6 +68,8 @@ def _table(case: Case, rows: list[dict[str, Any]]) -> Table:
 def main(quick: bool, output: Path | None) -> None:
     """Measure the operations of every backend that runs here beside their peers, checking every result first."""
     console = Console()
+    if not console.is_terminal:
+        console.width = 110  # a file or a pipe has no edge to fit into
     runs = 7 if quick else 21
     bandwidth = _copy_bandwidth(runs)
     machine = {

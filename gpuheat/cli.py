@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import sys
 import traceback
 from fractions import Fraction
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Exit code 0, 2 for wrong input or options, 130 after Ctrl-C, 1 for anything else.
     """
     state = {"debug": False}
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         given = sys.argv[1:] if arguments is None else [*arguments]
         code = cli.main(args=given or ["--help"], prog_name="gpuheat", standalone_mode=False, obj=state)
@@ -41,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(str(error), FAILED, state)
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback unless asked for
         _fail(f"{type(error).__name__}: {error} (--debug shows where)", FAILED, state)
+
+
+def _terminate(number: int, _frame: object) -> NoReturn:
+    """Leave through every ``with`` block, so that nothing half-written stays behind."""
+    sys.exit(128 + number)
 
 
 def _fail(message: str, code: int, state: dict[str, bool]) -> NoReturn:

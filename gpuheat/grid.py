@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gpuheat.errors import OptionError
+from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +49,7 @@ class BinGrid:
 
     def __post_init__(self) -> None:
         for name in ("nx", "ny"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise OptionError(f"BinGrid: {name} must be a whole number of at least 1, got {value!r}")
+            whole_number(f"BinGrid: {name}", getattr(self, name), 1, 2**31 - 1)
         if self.nx * self.ny >= 2**31:
             raise OptionError(f"BinGrid: {self.nx} x {self.ny} bins are more than 2^31 - 1")
         for name in ("width", "height"):
@@ -64,10 +63,9 @@ class BinGrid:
 
         The other side's number is rounded to the nearest whole number (half to even) and at least 1.
         """
-        if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-            raise OptionError(f"bins must be a whole number of at least 1, got {bins!r}")
-        if width < 1 or height < 1:
-            raise OptionError(f"an image must be at least 1 x 1 px, got {width} x {height}")
+        bins = whole_number("bins", bins, 1, 2**31 - 1)
+        width = whole_number("the width of an image, px,", width, 1, 2**31 - 1)
+        height = whole_number("the height of an image, px,", height, 1, 2**31 - 1)
         wider = max(width, height)
         return cls(
             nx=max(1, round(bins * width / wider)),

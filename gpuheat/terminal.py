@@ -29,7 +29,7 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | Non
 
     The bar is called with the number of frames done and the number expected, None where that is unknown.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -41,7 +41,7 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | Non
             return Text("" if task.speed is None else f"{task.speed:,.0f} frames/s")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,} frames"),
         FramesPerSecond(),

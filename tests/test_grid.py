@@ -82,7 +82,7 @@ def test_bins_are_numbered_with_31_bits() -> None:
         BinGrid(2**16, 2**15, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [((0, 5), "1 x 1 px"), ((5, 0), "1 x 1 px"), ((5, 5, 0), "bins")])
+@pytest.mark.parametrize(("arguments", "message"), [((0, 5), "width"), ((5, 0), "height"), ((5, 5, 0), "bins")])
 def test_an_impossible_image_is_refused(arguments: tuple[int, ...], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         BinGrid.for_image(*arguments)

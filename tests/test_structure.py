@@ -22,6 +22,7 @@ PACKAGE = ROOT / "gpuheat"
 FLOORS = [
     {"kernels"},
     {"errors"},
+    {"options"},
     {"grid", "pixels"},
     {"backends"},
     {"inputs", "outputs"},

@@ -108,6 +108,8 @@ def get_backend(backend: str | Backend = "auto") -> Backend:
     'numpy'
     """
     if not isinstance(backend, str):
+        if not hasattr(backend, "add_motion"):
+            raise OptionError(f"backend must be a name or a backend, got {backend!r}")
         return backend
     if backend != "auto":
         return _by_name(backend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpuheat.errors import InputError, OptionError
+from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +89,7 @@ def check_image(image: Array) -> None:
 
 def check_threshold(threshold: int) -> None:
     """Raise OptionError unless a threshold is a whole number from 0 to 255."""
-    if isinstance(threshold, bool) or not isinstance(threshold, int) or not 0 <= threshold <= 255:
-        raise OptionError(f"threshold must be a whole number from 0 to 255, got {threshold!r}")
+    whole_number("threshold", threshold, 0, 255)
 
 
 def _check(

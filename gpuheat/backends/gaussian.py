@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,6 +33,6 @@ def weights(sigma: float) -> NDArray[np.float32]:
 
 
 def check_sigma(sigma: float) -> None:
-    """Raise OptionError unless the standard deviation of a blur is a finite number of px of at least 0."""
-    if not math.isfinite(sigma) or sigma < 0:
-        raise OptionError(f"sigma of a blur must be a finite number of px of at least 0, got {sigma!r}")
+    """Raise OptionError unless the standard deviation of a blur is from 0 to 10,000 px."""
+    if not 0 <= sigma <= 10_000:
+        raise OptionError(f"sigma of a blur must be from 0 to 10000 px, got {sigma!r}")

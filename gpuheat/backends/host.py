@@ -24,6 +24,8 @@ class HostArrays:
                 f"{_kind(values)} lies on a GPU and this backend computes on the CPU: "
                 "choose a CUDA backend, or copy it to the host first"
             )
+        if isinstance(values, np.ma.MaskedArray):
+            raise InputError("a masked array's mask would be lost: fill it, or leave the masked values out, first")
         if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
             array = np.from_dlpack(values)
         else:

@@ -72,7 +72,7 @@ class ArrayFrames:
         self, frames: Iterable[Any], times: Sequence[float] | None, asarray: Callable[[object], NDArray[Any]]
     ) -> None:
         self._frames = asarray(frames) if hasattr(frames, "shape") or hasattr(frames, "__dlpack__") else frames
-        self._times = times
+        self._times = None if times is None else [*times]
         self._asarray = asarray
         self._shape: tuple[int, ...] | None = None
         self.frames_decoded = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,6 @@ from gpuheat.errors import VideoError
 from gpuheat.inputs.video_frame import VideoFrame
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
     from types import TracebackType
 
@@ -63,7 +63,8 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._container, self._stream = self._open("AUTO")
-        self.width, self.height = self._stream.width, self._stream.height
+        self.width, self.height = self._stream.width, self._stream.height  # until a frame says otherwise
+        self._reformatter = VideoReformatter()
         self.frames_in_header = self._stream.frames or None
         self.frames_decoded = 0
         self.corrupt_frames = 0
@@ -85,22 +86,22 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Every frame that can be decoded, in the order of showing. To be used once."""
-        reformatter = VideoReformatter()
         start = self._stream.start_time
         for picture in self._pictures():
+            if self.frames_decoded == 0:
+                self.width, self.height = picture.width, picture.height
+                self.rotation = round(picture.rotation / 90) * 90 % 360
+                start = picture.pts if start is None else start
             if (picture.width, picture.height) != (self.width, self.height):
                 raise VideoError(
                     f"{self.path}: the picture changes from {self.width} x {self.height} to "
                     f"{picture.width} x {picture.height} px at frame {self.frames_decoded}; "
                     "cut the file there and run the parts one by one"
                 )
-            if self.frames_decoded == 0:
-                self.rotation = round(picture.rotation / 90) * 90 % 360
-                start = picture.pts if start is None else start
             time = self._time(picture, start)
             self.corrupt_frames += picture.is_corrupt
             self.frames_decoded += 1
-            yield VideoFrame(self.frames_decoded - 1, time, picture, reformatter)
+            yield VideoFrame(self.frames_decoded - 1, time, picture, self._to_bgr)
         self._at_end = True
         if self.frames_decoded == 0:
             raise VideoError(f"{self.path}: not one frame can be decoded ({self.broken_packets} broken packets)")
@@ -119,8 +120,8 @@ class VideoReader:
         stream = self._stream
         start = stream.start_time * stream.time_base if stream.start_time is not None and stream.time_base else None
         return {
-            "name": self.path.name,
-            "path": str(self.path),
+            "name": os.fsencode(self.path.name).decode("utf-8", "replace"),
+            "path": os.fsencode(self.path).decode("utf-8", "replace"),
             "bytes": self.path.stat().st_size,
             "container": self._container.format.name,
             "stream": stream.index,
@@ -161,22 +162,26 @@ class VideoReader:
         return warnings
 
     def _open(self, threads: Literal["AUTO", "NONE"]) -> tuple[InputContainer, VideoStream]:
-        if self.path.is_dir():
-            raise VideoError(f"{self.path}: this is a folder, not a video")
         try:
-            container = av.open(str(self.path), metadata_errors="replace")
+            if self.path.is_dir():
+                raise VideoError(f"{self.path}: this is a folder, not a video")
+            # with the protocol in front a colon in the name does not look like one
+            container = av.open(f"file:{self.path}", metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise VideoError(f"{self.path}: cannot be opened as a video: {reason}") from error
         stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream) or Disposition.attached_pic in stream.disposition:
+        is_text = container.format.name == "tty"  # FFmpeg would draw the letters
+        if is_text or not isinstance(stream, VideoStream) or Disposition.attached_pic in stream.disposition:
             container.close()
             raise VideoError(f"{self.path}: holds no video")
         if stream.codec_context is None:
             container.close()
             raise VideoError(f"{self.path}: there is no decoder for its video")
         stream.thread_type = threads
-        if threads == "AUTO":  # make the decoder report damage that it would otherwise try to conceal
+        if threads == "NONE":
+            stream.codec_context.thread_count = 1
+        else:  # make the decoder report damage that it would otherwise try to conceal
             stream.codec_context.options = {"err_detect": "explode"}
         return container, stream
 
@@ -216,18 +221,31 @@ class VideoReader:
         while not broken:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:  # the container cannot be read on: let the decoder give what it holds back
+            except (av.FFmpegError, IndexError):  # it cannot be read on: let the decoder give what it holds back
                 broken, packet = True, None
                 yield None
             if packet is None and not broken:
                 return
+            if packet is not None and packet.is_corrupt:
+                yield None
             if packet is not None and packet.size > 0:
                 self._packets += 1
                 self._packets_shown += not packet.is_discard
             try:
                 yield from self._stream.decode(packet)
-            except av.InvalidDataError:
+            except MemoryError:
+                raise
+            except av.FFmpegError:
                 yield None
+
+    def _to_bgr(self, picture: av.VideoFrame) -> av.VideoFrame:
+        try:
+            return self._reformatter.reformat(picture, format="bgr24")
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(
+                f"{self.path}: FFmpeg cannot turn its {picture.format.name} pictures (colour matrix "
+                f"{picture.colorspace}) into BGR: {error}; brightness alone may do (pixels='luma')"
+            ) from error
 
     def _time(self, picture: av.VideoFrame, start: int | None) -> Fraction:
         if picture.pts is not None and picture.time_base and start is not None:

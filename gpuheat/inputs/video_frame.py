@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
@@ -47,13 +46,13 @@ class VideoFrame:
     number: int
     time: Fraction
     picture: av.VideoFrame
-    _reformatter: VideoReformatter = field(repr=False)
+    _convert: Callable[[av.VideoFrame], av.VideoFrame] = field(repr=False)
 
     def native(self, planar_formats: Sequence[str]) -> Pixels:
         """The decoder's own planes where they are wanted and our conversion equals FFmpeg's, else :meth:`bgr`.
 
-        It does for 8-bit YUV 4:2:0 of even sides in BT.601 or BT.709, limited or full range; a frame that says
-        nothing is BT.601, limited.
+        It does for progressive 8-bit YUV 4:2:0 of even sides in BT.601 or BT.709, limited or full range. A frame
+        that says nothing is BT.601, limited.
         """
         layout = _planar_layout(self.picture)
         if (
@@ -67,7 +66,7 @@ class VideoFrame:
 
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
-        converted = self._reformatter.reformat(self.picture, format="bgr24")
+        converted = self._convert(self.picture)
         if _bottom_up(converted):
             return np.asarray(converted.to_ndarray(), np.uint8)
         return _plane(converted.planes[0], (converted.height, converted.width, 3))
@@ -97,7 +96,9 @@ def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
     """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
     matrix = MATRICES.get(picture.colorspace)
-    if picture.format.name not in PLANAR_FORMATS or matrix is None or picture.width % 2 or picture.height % 2:
+    odd = picture.width % 2 or picture.height % 2
+    # of interlaced frames FFmpeg converts each field by itself, which pairs other rows of chroma
+    if picture.format.name not in PLANAR_FORMATS or matrix is None or odd or picture.interlaced_frame:
         return None
     return FrameLayout("yuv420p", YUV_TO_BGR[matrix, _range(picture)])
 

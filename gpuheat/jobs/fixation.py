@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -124,7 +125,7 @@ def fixation_heatmap(
     if use == "fixations":
         rows.drop_repeated_fixations()
     if recordings is not None:
-        rows.select(recordings)
+        rows.select([recordings] if isinstance(recordings, str) else recordings)
     if weight == "duration":
         rows.drop_without_duration()
     counter = FixationCounter(width, height, bins=bins, backend=backend)
@@ -186,7 +187,12 @@ def _sources(source: object, use: Literal["fixations", "gaze"]) -> list[object]:
     several = list(source) if isinstance(source, list | tuple) else [source]
     if not several:
         raise OptionError("no source was given: name at least one export")
-    return [find_export(each, use) if isinstance(each, str | PathLike) else each for each in several]
+    found = [find_export(each, use) if isinstance(each, str | PathLike) else each for each in several]
+    files = [each.resolve() for each in found if isinstance(each, Path)]
+    for file in files:
+        if use == "gaze" and files.count(file) > 1:
+            raise OptionError(f"{file} is given more than once: its gaze samples would count as often")
+    return found
 
 
 def _reference(
@@ -196,7 +202,11 @@ def _reference(
     if reference is not None and size is not None:
         raise OptionError("give the reference image or its size, not both")
     if size is not None:
-        return None, None, size
+        try:
+            width, height = size
+        except (TypeError, ValueError):
+            raise OptionError(f"size must be (width, height) in px, got {size!r}") from None
+        return None, None, (width, height)
     if reference is None:
         beside = [find_reference_image(each) for each in sources if isinstance(each, PathLike)]
         images = {image.resolve() for image in beside if image is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,11 @@ class Scene:
         self._seen = BACKGROUNDS[str(background)]() if is_kind else None
         self._given = None if is_kind else _picture(background)
         self._mask = None if mask is None else _mask(mask)
-        self.settings: dict[str, Any] = {"background": _label(background), "mask": _label(mask)}
+        self.settings: dict[str, Any] = {
+            "background": _label(background),
+            "mask": _label(mask),
+            "mask_sha256": None if self._mask is None else sha256(np.packbits(self._mask).tobytes()).hexdigest(),
+        }
 
     def see(self, pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Take notice of a frame: ``pixels`` are there already, ``bgr`` makes the picture in colour."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gpuheat.errors import OptionError
 from gpuheat.inputs.arrays import exact_seconds
+from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Stretch"]
 
+MOST: Final = 10**9
+
 
 class Stretch:
-    """Every so many-th of the frames with ``start <= time < end``.
+    """Every so many-th of the frames from the first with ``time >= start`` up to the first with ``time >= end``.
+
+    That is one unbroken stretch also where time stamps jump back.
 
     Parameters
     ----------
@@ -35,9 +40,7 @@ class Stretch:
     def __init__(
         self, every: int, start: float | str | Fraction | None = None, end: float | str | Fraction | None = None
     ) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise OptionError(f"every must be a whole number of at least 1, got {every!r}")
-        self._every = every
+        self._every = whole_number("every", every, 1, MOST)
         self._start = None if start is None else exact_seconds(start)
         self._end = None if end is None else exact_seconds(end)
         self._last_time: Fraction | None = None
@@ -56,7 +59,7 @@ class Stretch:
                     raise OptionError("start and end need the times of the frames")
                 if self._end is not None and frame.time >= self._end:
                     return
-                if self._start is not None and frame.time < self._start:
+                if not inside and self._start is not None and frame.time < self._start:
                     continue
             if inside % self._every == 0:
                 yield frame

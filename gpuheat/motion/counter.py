@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MotionCounter"]
 
+LATEST: Final = 1e12  # s; with the shortest half-life its exponent still fits 64 bits
 EPOCHS_IN_FLOAT64: Final = 512  # half-lives until decayed sums are put into new units
 
 
@@ -228,8 +229,8 @@ class MotionCounter:
             stamps: list[float] = [] if times is None else np.ravel(np.asarray(times, np.float64)).tolist()
         except (TypeError, ValueError):
             stamps = [math.nan]
-        if times is not None and (len(stamps) != frames or not all(map(math.isfinite, stamps))):
-            raise OptionError(f"times must be {frames} finite numbers of seconds, one per frame, got {times!r}")
+        if times is not None and (len(stamps) != frames or not all(abs(stamp) <= LATEST for stamp in stamps)):
+            raise OptionError(f"times must be {frames} numbers of seconds up to 1e12, one per frame, got {times!r}")
         self._timed = times is not None
         return stamps
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
 from gpuheat.backends.cpu_planes import flat_plane
-from gpuheat.errors import OptionError
+from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +61,5 @@ def shrink_mask(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
 
 
 def check_factor(factor: int) -> None:
-    """Raise OptionError unless a downscale factor is a whole number of at least 1."""
-    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
-        raise OptionError(f"downscale must be a whole number of at least 1, got {factor!r}")
+    """Raise OptionError unless a downscale factor is a whole number from 1 to 65536."""
+    whole_number("downscale", factor, 1, 65536)

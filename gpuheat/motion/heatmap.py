@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MotionHeatmap"]
 
-COUNTED_BY: Final = ("threshold", "pixels", "half_life", "max_changed", "every", "downscale", "mask", "blur")
+COUNTED_BY: Final = ("threshold", "pixels", "half_life", "max_changed", "every", "downscale", "mask_sha256", "blur")
 """The settings that decide what is counted; start, end, background and backend may differ between parts."""
 
 

@@ -145,5 +145,8 @@ def test_another_image_or_other_bins_are_refused() -> None:
 @pytest.mark.parametrize("options", [{"bins": 0}, {"bins": 2.5}, {"bins": -3}, {"width": 0}, {"height": -1}])
 def test_numbers_outside_their_range(options: dict[str, Any]) -> None:
     arguments: dict[str, Any] = {"width": WIDTH, "height": HEIGHT} | options
-    with pytest.raises(OptionError, match="bins must be" if "bins" in options else "at least 1 x 1 px"):
+    with pytest.raises(
+        OptionError,
+        match="bins must be" if "bins" in options else "of an image, px, must be",
+    ):
         FixationCounter(**arguments)

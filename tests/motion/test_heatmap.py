@@ -209,6 +209,7 @@ def test_saves_six_files(tmp_path: Path) -> None:
         "downscale": 1,
         "background": "mean",
         "mask": None,
+        "mask_sha256": None,
         "backend": result.settings["backend"],
     }
     assert summary["result"] == {
