@@ -61,6 +61,17 @@ def _weighted(blue: Any, green: Any, red: Any) -> Any:
 
 
 @inlined
+def _differences(a: Array, b: Array, difference: Array) -> Any:
+    """The distance of each two bytes at the same place; returns the largest."""
+    most = np.uint8(0)
+    for i in range(a.shape[0]):
+        distance = np.uint8(max(a[i], b[i]) - min(a[i], b[i]))
+        difference[i] = distance
+        most = max(most, distance)
+    return most
+
+
+@inlined
 def _add_up(motion: Array, y: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
     """Add what moved in row y to the sums, which rows without motion leave alone; returns how many pixels."""
     width = motion.shape[0]
@@ -86,7 +97,7 @@ SUMS = (read(nb.uint8, 2), written(nb.uint32, 2), written(nb.float64, 2), nb.flo
 PLANE = (read(nb.uint8, 1), nb.int64)  # flat bytes and the distance between rows
 
 
-@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 4, nb.int32, *SUMS))
+@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 4, nb.uint8, nb.int32, *SUMS))
 def add_motion_rows(
     previous: Array,
     previous_pitch: int,
@@ -96,6 +107,7 @@ def add_motion_rows(
     last: int,
     channels: int,
     width: int,
+    threshold: Any,
     limit: Any,
     mask: Array,
     counts: Array,
@@ -106,29 +118,33 @@ def add_motion_rows(
 
     previous, frame   flat uint8; row y begins at y * pitch
     channels          3: BGR, 1: grey
-    limit             int32; a BGR pixel moved when its weighted sum reaches it (grey.lowest_moving_sum),
-                      a grey pixel when its difference does
+    threshold         uint8; a grey pixel moved when its difference is above it
+    limit             int32; a BGR pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
     mask              (h, w) uint8, or (0, 0): every pixel counts
     counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
     decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
 
-    Each row's bytes come from memory once; what moved stays in a buffer of w bytes in the first-level cache
-    until it is added up.
+    Each row's bytes come from memory once; the differences and what moved stay in buffers of a row in the
+    first-level cache. A grey value is at most the largest of its three differences, so a row in which none is
+    above the threshold has no motion, and is done with after one pass, 64 bytes at a time.
     """
+    difference = np.empty(width * channels, np.uint8)
     motion = np.empty(width, np.uint8)
     total = np.int64(0)
     for y in range(first, last):
         p = previous[y * previous_pitch : y * previous_pitch + width * channels]
         f = frame[y * frame_pitch : y * frame_pitch + width * channels]
+        if _differences(p, f, difference) <= threshold:
+            continue
         if channels == 3:
             for x in range(width):
-                blue = abs(np.int32(f[3 * x]) - np.int32(p[3 * x]))
-                green = abs(np.int32(f[3 * x + 1]) - np.int32(p[3 * x + 1]))
-                red = abs(np.int32(f[3 * x + 2]) - np.int32(p[3 * x + 2]))
-                motion[x] = np.uint8(_weighted(blue, green, red) >= limit)
+                weighted = _weighted(
+                    np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
+                )
+                motion[x] = np.uint8(weighted >= limit)
         else:
             for x in range(width):
-                motion[x] = np.uint8(np.int32(abs(np.int32(f[x]) - np.int32(p[x]))) >= limit)
+                motion[x] = np.uint8(difference[x] > threshold)
         total += _add_up(motion, y, mask, counts, decayed, weight)
     return total
 
@@ -154,7 +170,13 @@ def _color_offsets(u: Array, v: Array, step: int, factors: Array, blue: Array, g
         red[i] = np.int16(np.int32(dv * factors[2]) >> 16)
 
 
-@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int32, 1), *SUMS))
+@inlined
+def _change(difference: Any, factor: Any) -> Any:
+    """The most by which (value * 8 * factor) >> 16 can change with its value; two floors differ by one more."""
+    return np.int32(np.int32(np.int32(difference) * np.int32(8) * abs(factor)) >> 16) + np.int32(1)
+
+
+@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.uint8, nb.int32, read(nb.int32, 1), *SUMS))
 def add_motion_rows_yuv(
     previous_y: Array,
     previous_y_pitch: int,
@@ -172,6 +194,7 @@ def add_motion_rows_yuv(
     last: int,
     chroma_step: int,
     width: int,
+    threshold: Any,
     limit: Any,
     factors: Array,
     mask: Array,
@@ -185,15 +208,18 @@ def add_motion_rows_yuv(
     chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
     width                 px, even
     factors               (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
+    threshold, limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
 
     Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
-    read instead of 3, and there is no BGR picture.
+    read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
+    colours (clipping only lessens them) and so the grey value: most rows of a coded video have no motion by
+    that alone, and are done with after one pass over their bytes.
     """
     half = width // 2
     offsets = np.empty((6, half), np.int16)
     p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
     f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
+    difference = np.empty(width, np.uint8)
     motion = np.empty(width, np.uint8)
     black, gain = factors[0], factors[1]
     total = np.int64(0)
@@ -202,23 +228,31 @@ def add_motion_rows_yuv(
         pv = previous_v[row * previous_v_pitch : row * previous_v_pitch + half * chroma_step]
         fu = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
         fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
-        if chroma_step == 1:  # spelled out, so that the common case is vectorised
-            _color_offsets(pu, pv, 1, factors, p_blue, p_green, p_red)
-            _color_offsets(fu, fv, 1, factors, f_blue, f_green, f_red)
-        else:
-            _color_offsets(pu, pv, 2, factors, p_blue, p_green, p_red)
-            _color_offsets(fu, fv, 2, factors, f_blue, f_green, f_red)
+        du, dv = _differences(pu, fu, difference), _differences(pv, fv, difference)
+        green = _change(du, factors[3]) + _change(dv, factors[4])
+        color = max(_change(du, factors[5]), _change(dv, factors[2]), green)
+        converted = False
         for y in range(2 * row, 2 * row + 2):
             p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
             f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
+            if _change(_differences(p, f, difference), gain) + color <= np.int32(threshold):
+                continue
+            if not converted:
+                converted = True
+                if chroma_step == 1:  # spelled out, so that the common case is vectorised
+                    _color_offsets(pu, pv, 1, factors, p_blue, p_green, p_red)
+                    _color_offsets(fu, fv, 1, factors, f_blue, f_green, f_red)
+                else:
+                    _color_offsets(pu, pv, 2, factors, p_blue, p_green, p_red)
+                    _color_offsets(fu, fv, 2, factors, f_blue, f_green, f_red)
             for i in range(half):
                 for x in range(2 * i, 2 * i + 2):
                     yp = np.int16(np.int32(np.int32((np.int32(p[x]) - black) * np.int32(8)) * gain) >> 16)
                     yf = np.int16(np.int32(np.int32((np.int32(f[x]) - black) * np.int32(8)) * gain) >> 16)
-                    blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
-                    green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
-                    red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
-                    motion[x] = np.uint8(_weighted(np.int32(blue), np.int32(green), np.int32(red)) >= limit)
+                    d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
+                    d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
+                    d_red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
+                    motion[x] = np.uint8(_weighted(np.int32(d_blue), np.int32(d_green), np.int32(d_red)) >= limit)
             total += _add_up(motion, y, mask, counts, decayed, weight)
     return total
 

@@ -167,10 +167,9 @@ def _comparison(
     limit = np.int32(grey.lowest_moving_sum(threshold))
     if layout.conversion is not None:
         chroma_step, factors = yuv_style(layout, layout.conversion)
-        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, limit, factors)
-    if layout == FrameLayout.BGR24:
-        return numba_cpu.add_motion_rows, height, (3, width, limit)
-    return numba_cpu.add_motion_rows, height, (1, width, np.int32(threshold + 1))
+        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, np.uint8(threshold), limit, factors)
+    channels = 3 if layout == FrameLayout.BGR24 else 1
+    return numba_cpu.add_motion_rows, height, (channels, width, np.uint8(threshold), limit)
 
 
 def _mirrored(size: int, radius: int) -> NDArray[np.intp]:
