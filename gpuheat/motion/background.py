@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["BACKGROUNDS", "Background"]
 
 MEDIAN_FRAMES: Final = 22  # at most this many are kept, at least half as many once there were enough
-FRAMES_IN_16_BITS: Final = 65535 // 255
+FRAMES_IN_16_BITS: Final = (2**16 - 1) // 255
+FRAMES_IN_32_BITS: Final = (2**32 - 1) // 255
 
 
 class Background(Protocol):
@@ -63,16 +64,14 @@ class Mean:
     def __init__(self) -> None:
         self._frames = 0
         self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
-        self._sums: dict[bool, NDArray[np.uint64]] = {}
+        self._sums: dict[bool, NDArray[Any]] = {}
 
     def add(self, pixels: Pixels, _bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Add every frame up."""
         layout = pixels.layout
         first = pixels.planes[0]
         if layout.planar not in self._recent:
-            shape = (3, *first.shape) if layout.planar else first.shape
-            self._recent[layout.planar] = np.zeros(shape, np.uint16)
-            self._sums[layout.planar] = np.zeros(shape, np.uint64)
+            self._recent[layout.planar] = np.zeros((3, *first.shape) if layout.planar else first.shape, np.uint16)
         recent = self._recent[layout.planar]
         if layout.conversion is None:
             np.add(recent, first, out=recent)
@@ -83,21 +82,27 @@ class Mean:
             numba_cpu.add_picture_rows_yuv(*planes, 0, rows, chroma_step, width, factors, recent)
         self._frames += 1
         if self._frames % FRAMES_IN_16_BITS == 0:
-            self._empty()
+            for planar in self._recent:
+                self._sums[planar] = self._total(planar)
+                self._recent[planar][...] = 0
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
         if not self._frames:
             return None
-        self._empty()
-        sums = [sums.transpose(1, 2, 0) if planar else sums for planar, sums in self._sums.items()]
-        total = sum(sums[1:], start=sums[0])
-        return _bgr(((total + self._frames // 2) // self._frames).astype(np.uint8))
+        if len(self._recent) == 1:
+            (planar,) = self._recent
+            mean = self._mean(self._total(planar))
+            return _bgr(np.ascontiguousarray(mean.transpose(1, 2, 0)) if planar else mean)
+        return _bgr(self._mean(self._total(True).transpose(1, 2, 0) + self._total(False)))
 
-    def _empty(self) -> None:
-        for planar, recent in self._recent.items():
-            self._sums[planar] += recent
-            recent[...] = 0
+    def _total(self, planar: bool) -> NDArray[Any]:
+        bits = np.uint32 if self._frames < FRAMES_IN_32_BITS else np.uint64
+        total: NDArray[Any] = self._recent[planar].astype(bits)
+        return total + self._sums[planar].astype(bits) if planar in self._sums else total
+
+    def _mean(self, total: NDArray[Any]) -> NDArray[np.uint8]:
+        return np.asarray((total + self._frames // 2) // self._frames).astype(np.uint8)
 
 
 class Median:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpuheat import Backend, FrameLayout, InputError
 from gpuheat.backends.checks import planes_of
 from gpuheat.motion.background import Mean
-from gpuheat.pixels import YUV_TO_BGR, Pixels, to_bgr
+from gpuheat.pixels import YUV_TO_BGR, Pixels, YuvToBgr, to_bgr
 
 BT709, UNSPECIFIED, SMPTE170M = 1, 2, 6  # AVCOL_SPC_...
 LIMITED, FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG; 0 is unspecified
@@ -60,7 +60,7 @@ def compare(backend: Backend, planes: Planes, layout: FrameLayout, **options: An
         previous, frames = previous[0], frames[0]
     counts = backend.zeros(planes[0].shape[1:3], np.uint32)
     moved = backend.zeros((len(planes[0]) - 1,), np.uint32)
-    backend.add_motion(previous, frames, layout, threshold=25, counts=counts, moved=moved, **options)
+    backend.add_motion(previous, frames, layout, counts=counts, moved=moved, **{"threshold": 25, **options})
     return backend.to_host(counts), backend.to_host(moved)
 
 
@@ -117,6 +117,23 @@ def test_padded_rows_mask_and_every_thread(backend: Backend) -> None:
     whole, _ = compare(backend, planes, LAYOUT_601)
     np.testing.assert_array_equal(counts, whole * mask)
     assert moved.tolist() == [int(counts.sum())]
+
+
+@pytest.mark.parametrize("threshold", [0, 3, 8])
+@pytest.mark.parametrize("conversion", YUV_TO_BGR.values(), ids=map(str, YUV_TO_BGR))
+def test_small_differences_near_the_threshold(backend: Backend, conversion: YuvToBgr, threshold: int) -> None:
+    """Frames of one 2 x 2 block: a row is passed over when its differences alone show that nothing in it moved."""
+    random = np.random.default_rng(threshold)
+    layout = FrameLayout("yuv420p", conversion)
+    frames = 3000
+    steps = random.integers(-threshold - 1, threshold + 2, (frames, 6)) * random.integers(0, 2, (frames, 6))
+    values = np.clip(np.cumsum(steps, axis=0) % 400 - 70, 0, 255).astype(np.uint8)
+    planes = (values[:, :4].reshape(-1, 2, 2), values[:, 4].reshape(-1, 1, 1), values[:, 5].reshape(-1, 1, 1))
+    _, moved = compare(backend, planes, layout, threshold=threshold)
+    tall = to_bgr(tuple(plane.reshape(-1, plane.shape[2]) for plane in planes), layout).astype(int).reshape(-1, 2, 2, 3)
+    grey = (np.abs(np.diff(tall, axis=0)) @ [3735, 19235, 9798] + 16384) >> 15
+    np.testing.assert_array_equal(moved, (grey > threshold).sum(axis=(1, 2)))
+    assert 0 < np.count_nonzero(moved) < frames - 1
 
 
 def test_wrong_planes_are_refused(backend: Backend) -> None:
