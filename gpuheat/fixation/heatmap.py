@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import cv2
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.errors import InputError, OptionError
+from gpuheat.outputs.drawable import Drawable
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
     from gpuheat.grid import BinGrid
@@ -28,7 +27,7 @@ IN_WORDS: Final[dict[Unit, str]] = {"duration": "s of fixation", "count": "fixat
 
 
 @dataclass(frozen=True, eq=False)
-class FixationHeatmap:
+class FixationHeatmap(Drawable):
     """Where people looked.
 
     Attributes
@@ -59,6 +58,9 @@ class FixationHeatmap:
     facts
         What was read, and how; goes into ``summary.json`` as it is.
     """
+
+    usual_colormap: ClassVar = "turbo"
+    usual_alpha: ClassVar = "value"
 
     histogram: NDArray[np.uint64]
     grid: BinGrid
@@ -102,47 +104,13 @@ class FixationHeatmap:
         height, width = self.heat.shape
         return f"<FixationHeatmap {width} x {height} px, {self.headline}>"
 
-    def render(
-        self, colormap: str = "turbo", tone: str = "linear", alpha: float | Literal["value"] = "value"
-    ) -> NDArray[np.uint8]:
-        """The heat over the reference image, (h, w, 3) uint8 BGR; the heat alone where there is no image.
+    def write(self, out: OutputFolder, style: PictureStyle) -> None:
+        """Write ``heatmap.png overlay.png figure.png histogram.npy summary.json``.
 
-        Parameters
-        ----------
-        colormap
-            Name of an OpenCV or matplotlib colour map.
-        tone
-            ``"linear"``, ``"sqrt"``, ``"log"`` or ``"percentile:P"``, the value that maps to 100 %.
-        alpha
-            Opacity of the heat, or ``"value"``: transparent where nobody looked.
+        The first two have the size of the background, or of the heat where there is none.
         """
-        from gpuheat.outputs.picture import colorize, overlay
-        from gpuheat.outputs.style import PictureStyle
-
-        style = PictureStyle(colormap, tone, alpha)
-        return colorize(self.heat, style) if self.background is None else overlay(self.heat, self.background, style)
-
-    def save(self, folder: str | os.PathLike[str], style: PictureStyle | None = None) -> None:
-        """Write ``heatmap.png overlay.png figure.png histogram.npy summary.json``, all or none.
-
-        Parameters
-        ----------
-        folder
-            Made where it is missing. Files of the same names are replaced.
-        style
-            How the pictures are drawn; turbo, transparent where nobody looked, unless given.
-        """
-        from gpuheat.outputs.files import OutputFolder
-
-        with OutputFolder(folder) as out:
-            self.write(out, style)
-
-    def write(self, out: OutputFolder, style: PictureStyle | None = None) -> None:
-        """Write the files of :meth:`save` into a folder that is open for writing."""
         from gpuheat.outputs.pictures import write_pictures
-        from gpuheat.outputs.style import PictureStyle
 
-        style = style or PictureStyle("turbo", alpha="value")
         write_pictures(
             out,
             self.heat,
@@ -247,12 +215,6 @@ class FixationHeatmap:
             balanced=balanced,
             background=background,
         )
-
-    def _repr_png_(self) -> bytes:
-        """The overlay, for notebooks."""
-        from gpuheat.outputs.picture import encode_png
-
-        return encode_png(self.render())
 
     def _subtitle(self) -> str:
         height, width = self.heat.shape

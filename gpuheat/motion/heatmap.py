@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.errors import InputError
 from gpuheat.motion import words
+from gpuheat.outputs.drawable import Drawable
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
     from gpuheat.outputs.activity import Activity
@@ -28,7 +27,7 @@ COUNTED_BY: Final = ("threshold", "pixels", "half_life", "max_changed", "every",
 
 
 @dataclass(frozen=True, eq=False)
-class MotionHeatmap:
+class MotionHeatmap(Drawable):
     """Where, and when, things moved.
 
     Attributes
@@ -60,6 +59,9 @@ class MotionHeatmap:
     facts
         What was read, and how; goes into ``summary.json`` as it is.
     """
+
+    usual_colormap: ClassVar = "jet"
+    usual_alpha: ClassVar = 0.4
 
     counts: NDArray[np.uint32]
     heat: NDArray[np.float32]
@@ -102,49 +104,14 @@ class MotionHeatmap:
     def __repr__(self) -> str:
         return f"<MotionHeatmap {self.counts.shape[1]} x {self.counts.shape[0]} px, {self.headline}>"
 
-    def render(
-        self, colormap: str = "jet", tone: str = "linear", alpha: float | Literal["value"] = 0.4
-    ) -> NDArray[np.uint8]:
-        """The heat over the background, (H, W, 3) uint8 BGR; the heat alone where there is no background.
+    def write(self, out: OutputFolder, style: PictureStyle) -> None:
+        """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``.
 
-        Parameters
-        ----------
-        colormap
-            Name of an OpenCV or matplotlib colour map.
-        tone
-            ``"linear"``, ``"sqrt"``, ``"log"`` or ``"percentile:P"``, the value that maps to 100 %.
-        alpha
-            Opacity of the heat, or ``"value"``: transparent where nothing moved.
+        The first two have the size of the background, or of the heat where there is none. With a half-life
+        there is ``decayed.npy`` too.
         """
-        from gpuheat.outputs.picture import colorize, overlay
-        from gpuheat.outputs.style import PictureStyle
-
-        style = PictureStyle(colormap, tone, alpha)
-        return colorize(self.heat, style) if self.background is None else overlay(self.heat, self.background, style)
-
-    def save(self, folder: str | os.PathLike[str], style: PictureStyle | None = None) -> None:
-        """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``, all or none.
-
-        With a half-life also ``decayed.npy``.
-
-        Parameters
-        ----------
-        folder
-            Made where it is missing. Files of the same names are replaced.
-        style
-            How the pictures are drawn; jet with constant opacity unless given.
-        """
-        from gpuheat.outputs.files import OutputFolder
-
-        with OutputFolder(folder) as out:
-            self.write(out, style)
-
-    def write(self, out: OutputFolder, style: PictureStyle | None = None) -> None:
-        """Write the files of :meth:`save` into a folder that is open for writing."""
         from gpuheat.outputs.pictures import write_pictures
-        from gpuheat.outputs.style import PictureStyle
 
-        style = style or PictureStyle()
         write_pictures(
             out,
             self.heat,
@@ -239,12 +206,6 @@ class MotionHeatmap:
             decayed=turn(self.decayed),
             background=turn(self.background),
         )
-
-    def _repr_png_(self) -> bytes:
-        """The overlay, for notebooks."""
-        from gpuheat.outputs.picture import encode_png
-
-        return encode_png(self.render())
 
     def _activity_over_time(self) -> Activity | None:
         if self.times is None:
