@@ -45,8 +45,7 @@ class VideoReader:
     frames_decoded, corrupt_frames, broken_packets
         Counted while reading. A corrupt frame was decoded with errors, and is used.
     damaged_from
-        Number of the first frame decoded by a single thread because of damage at or soon after it; None where
-        there was none.
+        Number of the first frame at which damage was noticed; None where there was none.
     frames_without_time
         Frames that had no time stamp and were placed by the frame rate.
     rotation
@@ -148,8 +147,7 @@ class VideoReader:
         if self.damaged_from is not None:
             damage = f"{_many(self.broken_packets, 'broken packet')}, {_many(self.corrupt_frames, 'corrupt frame')}"
             warnings.append(
-                f"{self.path}: damaged at or soon after frame {self.damaged_from:,} ({damage}): motion from there on "
-                "may be artefacts"
+                f"{self.path}: damaged from frame {self.damaged_from:,} on ({damage}): motion there may be artefacts"
             )
         if self._at_end and self.frames_in_header and self._packets < self.frames_in_header:
             warnings.append(
@@ -201,16 +199,17 @@ class VideoReader:
                 yield from held
                 return
         held.clear()
-        self.damaged_from = self.frames_decoded
         self._container.close()
         self._container, self._stream = self._open("NONE")
-        number = 0
+        number, already = 0, self.frames_decoded
         for picture in self._decoded():
+            if self.damaged_from is None and (picture is None or picture.is_corrupt):
+                self.damaged_from = number
             if picture is None:
                 self.broken_packets += 1
                 continue
             number += 1
-            if number > self.damaged_from:
+            if number > already:
                 yield picture
 
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
