@@ -105,7 +105,7 @@ def encode(
 def decoded(path: Path) -> list[Shown]:
     """Every frame that PyAV can decode with a single thread, in the order of showing; what is broken is skipped."""
     shown = []
-    with av.open(str(path), metadata_errors="replace") as container:
+    with av.open(str(path)) as container:
         stream: Any = container.streams.best("video")
         stream.thread_type = "NONE"
         packets = container.demux(stream)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoReader"]
 
+# up to PyAV 18 a title that is not UTF-8 would be an error; later versions have no such option and no such error
+OPEN_OPTIONS: Final[dict[str, Any]] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 FRAMES_AHEAD: Final = 16  # a B-frame may depend on a frame that is shown as many frames later
 
 
@@ -164,7 +168,7 @@ class VideoReader:
             if self.path.is_dir():
                 raise VideoError(f"{self.path}: this is a folder, not a video")
             # with the protocol in front a colon in the name does not look like one
-            container = av.open(f"file:{self.path}", metadata_errors="replace")
+            container = av.open(f"file:{self.path}", **OPEN_OPTIONS)
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise VideoError(f"{self.path}: cannot be opened as a video: {reason}") from error

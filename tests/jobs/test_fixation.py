@@ -110,7 +110,7 @@ def test_weight_scale_and_recordings(export: Path) -> None:
 def test_equal_recordings(export: Path, backend: Backend) -> None:
     parts = [binned(rows(), name) for name in ("anna", "ben", "cleo")]
     result = fixation_heatmap(export, equal_recordings=True, scale=0, backend=backend)
-    expected = sum(part / part.sum() for part in parts)
+    expected = np.sum([part / part.sum() for part in parts], axis=0)
     assert result.balanced is not None
     np.testing.assert_allclose(result.balanced, expected, rtol=1e-15)
     np.testing.assert_array_equal(result.histogram, sum(parts))  # the sums themselves stay

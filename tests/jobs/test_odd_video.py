@@ -140,3 +140,18 @@ def test_maps_of_different_masks_are_not_merged() -> None:
     with pytest.raises(InputError, match="mask_sha256"):
         upper.merge(lower)
     assert upper.merge(upper).moved.tolist() == 2 * upper.moved.tolist()
+
+
+def test_a_title_that_is_not_utf_8_does_not_matter(tmp_path: Path) -> None:
+    clip = tmp_path / "a.mkv"
+    with av.open(str(clip), "w") as container:
+        container.metadata["title"] = "Kuehlhaus"
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = 48, 64
+        for pixels in scene(3, 48, 64):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="bgr24")))
+        container.mux(stream.encode(None))
+    data = clip.read_bytes()
+    assert b"Kuehlhaus" in data
+    clip.write_bytes(data.replace(b"Kuehlhaus", b"K\xfchlhaus "))
+    assert len(motion_heatmap(clip).moved) == 2
