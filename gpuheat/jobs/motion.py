@@ -110,6 +110,7 @@ def motion_heatmap(
     with _opened(source, times) as reader:
         scene = Scene(background, mask, downscale)
         planar = backend.planar_formats if downscale == 1 else ()
+        shared_memory = not isinstance(reader, VideoReader)  # whoever gave an array may write into it again
         counter: MotionCounter | None = None
         last: Frame | None = None
         numbers = array("q")
@@ -130,8 +131,7 @@ def motion_heatmap(
                 )
             if last is not None and counted.layout != counter.layout:
                 counted = _begin_anew(counter, last, frame, planar)
-            own_memory = isinstance(reader, VideoReader)
-            counter.push(counted.frame, _seconds(frame), layout=counted.layout, copy=not own_memory)
+            counter.push(counted.frame, _seconds(frame), layout=counted.layout, copy=shared_memory)
             layouts.add(counted.layout.pixel_format)
             numbers.append(frame.number)
             last = frame
