@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError
 from gpuheat.inputs.image import read_image, read_mask
 from gpuheat.motion.background import BACKGROUNDS
@@ -99,6 +100,7 @@ class Scene:
 
 def _picture(background: str | PathLike[str] | NDArray[np.uint8]) -> NDArray[np.uint8]:
     if isinstance(background, np.ndarray):
+        background = HostArrays().asarray(background)
         if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
             raise InputError(
                 f"a background must be uint8 of shape (h, w, 3), got {background.dtype} of shape {background.shape}"
@@ -112,7 +114,7 @@ def _picture(background: str | PathLike[str] | NDArray[np.uint8]) -> NDArray[np.
 def _mask(mask: ArrayLike | str | PathLike[str]) -> NDArray[np.bool_]:
     if isinstance(mask, str | PathLike):
         return read_mask(mask)
-    pixels = np.asarray(mask)
+    pixels = HostArrays().asarray(mask)
     if pixels.ndim != 2:
         raise InputError(f"a mask must be an image or an array (h, w), got an array of shape {pixels.shape}")
     return np.asarray(pixels != 0)

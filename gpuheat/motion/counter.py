@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError, OptionError
 from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
@@ -294,7 +295,7 @@ class MotionCounter:
 
 
 def _mask(values: ArrayLike, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    mask = np.asarray(values)
+    mask = HostArrays().asarray(values)
     if mask.shape != shape:
         raise InputError(f"mask must have the shape of a frame, {shape}, got {mask.shape}")
     if not mask.any():

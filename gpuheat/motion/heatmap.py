@@ -156,8 +156,12 @@ class MotionHeatmap(Drawable):
         InputError
             If the two differ in size or settings.
         """
-        if self.counts.shape != other.counts.shape or self.pixels_watched != other.pixels_watched:
+        if self.counts.shape != other.counts.shape:
             raise InputError(f"only equal maps can be merged: sizes {self.counts.shape} and {other.counts.shape}")
+        if self.pixels_watched != other.pixels_watched:
+            raise InputError(
+                f"only equal maps can be merged: masks leave {self.pixels_watched} and {other.pixels_watched} pixels"
+            )
         for name in COUNTED_BY:
             if self.settings.get(name) != other.settings.get(name):
                 raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clips import decoded, encode, noise, recipe, scene
 
-from gpuheat import InputError, motion_heatmap
+from gpuheat import InputError, MotionCounter, motion_heatmap
 from gpuheat.errors import VideoError
 
 if TYPE_CHECKING:
@@ -155,3 +155,26 @@ def test_a_title_that_is_not_utf_8_does_not_matter(tmp_path: Path) -> None:
     assert b"Kuehlhaus" in data
     clip.write_bytes(data.replace(b"Kuehlhaus", b"K\xfchlhaus "))
     assert len(motion_heatmap(clip).moved) == 2
+
+
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+def test_damage_in_codecs_whose_threads_share_a_frame(tmp_path: Path, codec: str, backend: Backend) -> None:
+    clip = encode(tmp_path / "whole.ts", scene(40, 96, 128), codec=codec, options={"slices": "4"})
+    for seed in range(6):
+        data = bytearray(clip.read_bytes())
+        start = len(data) * (3 + seed) // 12
+        data[start : start + 150] = bytes(150)
+        damaged = tmp_path / f"{seed}.ts"
+        damaged.write_bytes(data)
+        np.testing.assert_array_equal(motion_heatmap(damaged, backend=backend).accumulator, expected(damaged))
+
+
+def test_masked_arrays_are_refused_everywhere() -> None:
+    frames = noise((3, 10, 12, 3))
+    masked = np.ma.masked_array(np.ones((10, 12)), mask=np.eye(10, 12, dtype=bool))
+    with pytest.raises(InputError, match="masked array"):
+        motion_heatmap(frames, mask=masked)
+    with pytest.raises(InputError, match="masked array"):
+        motion_heatmap(frames, background=np.ma.masked_array(frames[0]))
+    with pytest.raises(InputError, match="masked array"):
+        MotionCounter(10, 12, mask=masked)
