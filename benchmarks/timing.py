@@ -32,15 +32,17 @@ class Timing:
 
 
 def in_turn(contenders: Mapping[str, Callable[[], object]], runs: int) -> dict[str, Timing]:
-    """Run the contenders one after the other, ``runs`` times round, after one round that does not count.
+    """Run the contenders in turn, ``runs`` times round.
 
-    Taking turns lets a machine that grows slower or faster do so for all of them.
+    Taking turns lets a machine that grows slower or faster do so for all of them. Each run that is timed
+    follows one that is not: by then the caches hold the contender's own data, and the threads of the one
+    before it have gone to sleep.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(runs + 1):
+    for _ in range(runs):
         for name, run in contenders.items():
+            run()
             began = time.perf_counter()
             run()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.perf_counter() - began)
     return {name: Timing(tuple(taken)) for name, taken in seconds.items()}
