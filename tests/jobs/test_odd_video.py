@@ -158,7 +158,7 @@ def test_a_title_that_is_not_utf_8_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
-def test_damage_in_codecs_whose_threads_share_a_frame(tmp_path: Path, codec: str, backend: Backend) -> None:
+def test_damaged_mpeg_is_decoded_as_by_one_thread(tmp_path: Path, codec: str, backend: Backend) -> None:
     clip = encode(tmp_path / "whole.ts", scene(40, 96, 128), codec=codec, options={"slices": "4"})
     for seed in range(6):
         data = bytearray(clip.read_bytes())
