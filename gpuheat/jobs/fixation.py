@@ -97,6 +97,8 @@ def fixation_heatmap(
         raise OptionError("unfixated_gaze is about gaze samples: it needs use='gaze'")
     if weight is None:
         weight = "count" if use == "gaze" or (x is not None and duration is None) else "duration"
+    if weight == "duration" and x is not None and duration is None:
+        raise OptionError("to weigh by duration name the column of the duration, or weigh by count")
     if weight not in ("duration", "count"):
         raise OptionError(f"weight must be 'duration' or 'count', got {weight!r}")
     backend = get_backend(backend)

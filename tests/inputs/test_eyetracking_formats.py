@@ -181,6 +181,12 @@ def test_without_a_size_nothing_is_outside_and_nothing_normalized(tmp_path: Path
 @pytest.mark.parametrize(
     ("header", "use", "why"),
     [
+        (
+            "section id,recording id,fixation id,fixation detected in reference image,"
+            "fixation x [px],fixation y [px]\n",
+            "fixations",
+            r"Reference Image Mapper fixations\.csv without 'duration \[ms\]'",
+        ),
         (RAW_FIXATIONS, "fixations", r"scene-camera coordinates.*mapper enrichment"),
         (RAW_GAZE, "gaze", r"scene-camera coordinates.*mapper enrichment"),
         ("id,start_timestamp,duration,norm_pos_x,norm_pos_y,confidence\n", "fixations", r"scene-camera.*on_surface"),

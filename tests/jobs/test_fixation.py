@@ -186,6 +186,12 @@ def test_what_is_refused(export: Path, tmp_path: Path) -> None:
         ([], {}, OptionError, "no source"),
         (tmp_path / "missing", {"size": (1, 1)}, ExportError, "missing does not exist"),
         (export, {"weight": "mass"}, OptionError, "weight must be"),
+        (
+            export,
+            {"x": "fixation x [px]", "y": "fixation y [px]", "weight": "duration"},
+            OptionError,
+            "name the column of the duration",
+        ),
         (export, {"use": "blinks"}, OptionError, "use must be"),
         (export, {"scale": -1}, OptionError, "scale must be"),
         (export, {"bins": 0}, OptionError, "bins must be"),

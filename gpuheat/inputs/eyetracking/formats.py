@@ -154,6 +154,13 @@ def recognise(columns: Sequence[str], name: str) -> ExportFormat:
     for known in FORMATS:
         if have.issuperset(known.columns):
             return known
+    for known in FORMATS:
+        if known.flag is not None and have.issuperset({known.flag, known.x, known.y}):
+            missing = [column for column in known.columns if column not in have]
+            raise ExportError(
+                f"{name} is a {known.name} without {listed(missing)}: export it whole, or pass x and y to read it as "
+                "a table of its own"
+            )
     for telling, reason in _REFUSED:
         if have.issuperset(telling):
             raise ExportError(f"{name} cannot be used: {reason}")
