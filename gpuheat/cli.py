@@ -246,21 +246,17 @@ def fixations(
 @debug_option
 def backends() -> None:
     """What can run here, and what cannot and why."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from gpuheat.backends import available_backends, get_backend
+    from gpuheat.terminal import show_backends, show_gpus
 
-    chosen = get_backend().name
-    table = Table(box=None, pad_edge=False)
-    for heading in ("backend", "runs here", "on what, or why not"):
-        table.add_column(heading)
-    for status in available_backends():
-        runs = "no" if status.backend is None else "yes, the default" if status.name == chosen else "yes"
-        about = status.reason if status.backend is None else status.backend.device
-        table.add_row(Text(status.name), runs, Text(str(about)))
-    Console(highlight=False).print(table)
+    statuses = available_backends()
+    try:
+        default = get_backend()
+    except GpuheatError:
+        show_backends(statuses, None)
+        raise
+    show_backends(statuses, default)
+    show_gpus()
 
 
 @cli.command()

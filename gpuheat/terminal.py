@@ -1,4 +1,4 @@
-"""What the command line shows while it works, on standard error."""
+"""What the command line shows: messages and progress on standard error, tables on standard output."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["log_to_stderr", "progress_bar"]
+    from gpuheat.backends import Backend, BackendStatus
+
+__all__ = ["log_to_stderr", "progress_bar", "show_backends", "show_gpus"]
 
 
 def log_to_stderr(level: int) -> None:
@@ -54,3 +56,46 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | Non
             progress.update(task, completed=done, total=None if expected is None else max(done, expected))
 
         yield report
+
+
+def show_backends(statuses: Sequence[BackendStatus], default: Backend | None) -> None:
+    """A table of the backends, and below it why those that cannot run here cannot.
+
+    ``default`` is the one that "auto" takes; it has a row of its own where it is not on its backend's first device.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    table = Table("backend", "runs here", "on what", box=None, pad_edge=False)
+    for status in statuses:
+        runs = "no" if status.backend is None else "yes, the default" if status.backend is default else "yes"
+        table.add_row(status.name, runs, "" if status.backend is None else status.backend.device)
+    if default is not None and all(status.backend is not default for status in statuses):
+        table.add_row(default.name, "yes, the default", default.device)
+    console.print(table)
+    for status in statuses:
+        if status.backend is None:
+            console.print(f"\n{status.name}: {status.reason}")
+
+
+def show_gpus() -> None:
+    """A table of the GPUs, with the numbers they are asked for by; nothing where there are none."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gpuheat.backends.cuda_devices import devices
+    from gpuheat.errors import BackendUnavailableError
+
+    try:
+        found = devices()
+    except BackendUnavailableError:  # the reasons of the CUDA backends say so already
+        return
+    table = Table("GPU", "name", "compute capability", "memory", box=None, pad_edge=False)
+    for device in found:
+        age = ", too old" if device.too_old else ""
+        memory = f"{device.memory / 2**30:.1f} GiB"
+        table.add_row(str(device.number), device.name, "{}.{}".format(*device.compute_capability) + age, memory)
+    console = Console(highlight=False, markup=False)
+    console.print()
+    console.print(table)

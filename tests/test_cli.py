@@ -387,7 +387,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
         (("--alpha", "2"), "alpha must be"),
         (("--alpha", "x"), "neither a number"),
         (("--backend", "numbaa"), "did you mean 'numba'"),
-        (("--backend", "cupy"), "cupy"),
+        (("--backend", "cupy:x"), "the number of a GPU follows the colon of 'cupy'"),
         (("--colour", "red"), "No such option"),
         (("another.mp4",), "unexpected extra argument"),
     ],
@@ -470,8 +470,12 @@ def test_debug_shows_the_traceback(tmp_path: Path, place: str) -> None:
 
 def test_backends_lists_what_can_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GPUHEAT_BACKEND", raising=False)
+    monkeypatch.setattr("gpuheat.backends._loaded", {})
+    for package in ("cupy", "numba_cuda"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert gpuheat("backends") == 0
     lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("cupy: CuPy is not installed: pip install 'gpuheat[cuda1") for line in lines)
     assert any(re.match(r"numba +yes, the default +CPU", line) for line in lines)
     assert any(re.match(r"numpy +yes  ", line) for line in lines)
     monkeypatch.setenv("GPUHEAT_BACKEND", "numpy")

@@ -20,6 +20,7 @@ Loader = Callable[[str | None], Backend]
 
 ENTRY_POINTS: Final = "gpuheat.backends"
 ENVIRONMENT: Final = "GPUHEAT_BACKEND"
+SIMULATOR: Final = "NUMBA_ENABLE_CUDASIM"
 
 
 def _numpy(device: str | None) -> Backend:
@@ -38,13 +39,49 @@ def _numba(device: str | None) -> Backend:
     return NumbaBackend()
 
 
+def _cupy(device: str | None) -> Backend:
+    from gpuheat.backends.cuda_devices import device_number
+    from gpuheat.backends.cuda_packages import CUPY
+
+    number = device_number("cupy", device)
+    if device != str(number):
+        return _by_name(f"cupy:{number}")
+    CUPY.check(number)
+    with CUPY.imported():
+        from gpuheat.backends.cupy import CupyBackend
+    return CupyBackend(number)
+
+
+def _numba_cuda(device: str | None) -> Backend:
+    from gpuheat.backends.cuda_devices import device_number
+    from gpuheat.backends.cuda_packages import NUMBA_CUDA
+
+    number = device_number("numba-cuda", device)
+    if device != str(number):
+        return _by_name(f"numba-cuda:{number}")
+    if not _simulated():
+        NUMBA_CUDA.check(number)
+    elif number > 0:
+        raise BackendUnavailableError(f"{SIMULATOR} is set, and Numba's simulator has one GPU: numba-cuda:0")
+    else:
+        NUMBA_CUDA.generation()
+    with NUMBA_CUDA.imported():
+        from gpuheat.backends.numba_cuda import NumbaCudaBackend
+    return NumbaCudaBackend(number)
+
+
+def _simulated() -> bool:
+    """Whether Numba computes CUDA kernels on the CPU, one Python thread per CUDA thread: for tests alone."""
+    return os.environ.get(SIMULATOR, "0") not in ("", "0")
+
+
 def _refuse_device(name: str, device: str | None) -> None:
     if device is not None:
         raise OptionError(f"backend {name!r} has no devices to choose from: leave out ':{device}'")
 
 
-AUTOMATIC: Final = ("numba", "numpy")  # what "auto" tries, in this order
-_loaders: dict[str, Loader] = {"numba": _numba, "numpy": _numpy}
+AUTOMATIC: Final = ("cupy", "numba-cuda", "numba", "numpy")  # what "auto" tries, in this order
+_loaders: dict[str, Loader] = {"cupy": _cupy, "numba-cuda": _numba_cuda, "numba": _numba, "numpy": _numpy}
 _loaded: dict[str, Backend] = {}
 
 
@@ -93,9 +130,9 @@ def get_backend(backend: str | Backend = "auto") -> Backend:
     Parameters
     ----------
     backend
-        A name, with a device after a colon where the backend has several. ``"auto"`` is the one named by
-        the environment variable ``GPUHEAT_BACKEND``, or else the first that can run here. A backend
-        itself is returned as it is.
+        A name, with a device after a colon where the backend has several: ``"cupy:1"`` is the second GPU
+        in CUDA's order, ``"cupy"`` the first. ``"auto"`` is the one named by the environment variable
+        ``GPUHEAT_BACKEND``, or else the first that can run here. A backend itself is returned as it is.
 
     Raises
     ------
@@ -130,7 +167,7 @@ def available_backends() -> list[BackendStatus]:
 def _by_name(backend: str) -> Backend:
     if backend not in _loaded:
         name, colon, device = backend.partition(":")
-        loader = _known().get(name)
+        loader = _loaders.get(name) or _known().get(name)
         if loader is None:
             raise BackendUnavailableError(_unknown(name))
         _loaded[backend] = loader(device if colon else None)
@@ -147,6 +184,9 @@ def _status(name: str) -> BackendStatus:
 def _first_that_runs() -> Backend:
     refused = []
     for name in AUTOMATIC:
+        if name == "numba-cuda" and _simulated():
+            refused.append(f"{name}: {SIMULATOR} is set, and the simulator is for tests: ask for it by its name")
+            continue
         status = _status(name)
         if status.backend is not None:
             return status.backend
@@ -173,6 +213,4 @@ def _unknown(name: str) -> str:
     known = ", ".join(_known())
     close = difflib.get_close_matches(name, _known(), 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    if name in ("cupy", "numba-cuda"):
-        hint = "; the CUDA backends are not part of this version"
     return f"unknown backend {name!r}: there are {known}{hint}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,20 @@ class ThirdParty(NumpyBackend):
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing a test registers or sets stays."""
-    monkeypatch.setattr(gpuheat.backends, "_loaders", dict(gpuheat.backends._loaders))
+    """Nothing a test registers or sets stays, and no GPU is found."""
+    without_gpu = {"cupy": failing, "numba-cuda": failing}
+    monkeypatch.setattr(gpuheat.backends, "_loaders", gpuheat.backends._loaders | without_gpu)
     monkeypatch.setattr(gpuheat.backends, "_loaded", {})
-    monkeypatch.delenv("GPUHEAT_BACKEND", raising=False)
+    for variable in ("GPUHEAT_BACKEND", "NUMBA_ENABLE_CUDASIM"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def failing(device: str | None) -> Backend:
     raise BackendUnavailableError(f"no driver for {device}")
+
+
+def ready(backend: Backend, _device: str | None) -> Backend:
+    return backend
 
 
 @pytest.mark.parametrize("name", ["numba", "numpy"])
@@ -50,16 +57,35 @@ def test_a_backend_itself_is_passed_through() -> None:
     assert get_backend(backend) is backend
 
 
-def test_auto_is_the_default_and_takes_numba_first() -> None:
+def test_auto_is_the_default_and_takes_numba_where_there_is_no_gpu() -> None:
     assert get_backend().name == get_backend("auto").name == "numba"
 
 
-def test_auto_goes_on_to_the_next_and_says_why_when_none_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gpuheat.backends._loaders, "numba", failing)
-    assert get_backend("auto").name == "numpy"
-    monkeypatch.setitem(gpuheat.backends._loaders, "numpy", failing)
+def test_auto_takes_the_first_that_runs_and_says_why_when_none_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = ["cupy", "numba-cuda", "numba", "numpy"]
+    backends = {name: ThirdParty() for name in order}
+    for name, backend in backends.items():
+        monkeypatch.setitem(gpuheat.backends._loaders, name, partial(ready, backend))
+    for name in order:
+        gpuheat.backends._loaded.clear()
+        assert get_backend("auto") is backends[name]
+        monkeypatch.setitem(gpuheat.backends._loaders, name, failing)
     gpuheat.backends._loaded.clear()
-    with pytest.raises(BackendUnavailableError, match=r"numba: no driver for None; numpy: no driver for None"):
+    reasons = "; ".join(f"{name}: no driver for None" for name in order)
+    with pytest.raises(BackendUnavailableError, match=f"^no backend can run here; {reasons}$"):
+        get_backend("auto")
+
+
+def test_auto_never_takes_the_simulator_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    simulator = ThirdParty()
+    monkeypatch.setitem(gpuheat.backends._loaders, "numba-cuda", partial(ready, simulator))
+    assert get_backend("auto").name == "numba"
+    assert get_backend("numba-cuda") is simulator
+    for name in ("numba", "numpy"):
+        monkeypatch.setitem(gpuheat.backends._loaders, name, failing)
+    gpuheat.backends._loaded.clear()
+    with pytest.raises(BackendUnavailableError, match=r"numba-cuda: NUMBA_ENABLE_CUDASIM is set, .*by its name"):
         get_backend("auto")
 
 
@@ -72,8 +98,9 @@ def test_a_backend_asked_for_by_name_is_never_replaced(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nunpy", "unknown backend 'nunpy': there are numba, numpy; did you mean 'numpy'[?]"),
-        ("opengl", "unknown backend 'opengl': there are numba, numpy$"),
+        ("nunpy", "unknown backend 'nunpy': there are cupy, numba-cuda, numba, numpy; did you mean 'numpy'[?]"),
+        ("opengl", "unknown backend 'opengl': there are cupy, numba-cuda, numba, numpy$"),
+        ("numba_cuda", "did you mean 'numba-cuda'[?]"),
         ("", "unknown backend ''"),
         ("NumPy:0", "unknown backend 'NumPy'"),
     ],
@@ -127,7 +154,7 @@ def test_a_registered_backend_that_cannot_run_is_listed_with_the_reason() -> Non
     assert (status.name, status.backend, status.reason) == ("third", None, "no driver for None")
 
 
-@pytest.mark.parametrize("name", ["numpy", "numba", "auto", "", "a:b"])
+@pytest.mark.parametrize("name", ["numpy", "numba", "cupy", "numba-cuda", "auto", "", "a:b"])
 def test_a_name_that_cannot_be_asked_for_is_not_registered(name: str) -> None:
     with pytest.raises(OptionError, match="name"):
         register_backend(name, ThirdParty)
@@ -163,7 +190,7 @@ def test_an_installed_plugin_is_found_without_being_imported_first() -> None:
 @pytest.mark.usefixtures("plugins")
 def test_a_plugin_that_cannot_be_imported_is_listed_with_the_reason() -> None:
     reasons = {status.name: status.reason for status in available_backends()}
-    assert reasons.keys() == {"numba", "numpy", "works", "broken", "crashes"}
+    assert reasons.keys() == {"cupy", "numba-cuda", "numba", "numpy", "works", "broken", "crashes"}
     assert reasons["works"] is None
     assert "a_library_nobody_has" in str(reasons["broken"])
 
