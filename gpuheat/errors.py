@@ -6,7 +6,8 @@ GpuheatError
 │   └── ExportError            an eye-tracking export that is not what it should be
 ├── OptionError                an argument outside what it may be, or two that exclude each other
 └── BackendError
-    └── BackendUnavailableError    a backend that is unknown, not installed or cannot run here
+    ├── BackendUnavailableError    a backend that is unknown, not installed or cannot run here
+    └── DeviceMemoryError          an array that does not fit into the memory of a GPU
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 __all__ = [
     "BackendError",
     "BackendUnavailableError",
+    "DeviceMemoryError",
     "ExportError",
     "GpuheatError",
     "InputError",
@@ -48,3 +50,7 @@ class BackendError(GpuheatError):
 
 class BackendUnavailableError(BackendError):
     """The backend asked for is unknown, not installed, or cannot run on this machine."""
+
+
+class DeviceMemoryError(BackendError):
+    """The memory of the GPU does not suffice."""

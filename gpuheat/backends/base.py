@@ -49,9 +49,15 @@ class Backend(Protocol):
     def asarray(self, values: object) -> Array:
         """Adopt an array without a copy where it already lies in the right place.
 
-        Takes the backend's own arrays, NumPy arrays, and whatever offers DLPack or the buffer protocol.
-        Dtype and values stay as they are; only foreign byte order is turned into the machine's.
+        Takes the backend's own arrays, NumPy arrays, and whatever offers DLPack or the buffer protocol; a backend
+        on a GPU also what offers ``__cuda_array_interface__``. Dtype and values stay as they are; only foreign
+        byte order is turned into the machine's. What is copied to a device may be written to once this returned.
+
+        Raises :class:`gpuheat.errors.DeviceMemoryError` where a device's memory does not suffice.
         """
+
+    def copy(self, array: Array) -> Array:
+        """The same values in memory of their own."""
 
     def to_host(self, array: Array) -> NDArray[Any]:
         """The values as a NumPy array. Waits for the device."""

@@ -34,6 +34,10 @@ class HostArrays:
             raise InputError(f"expected an array of numbers, got {_kind(values)} of {array.dtype}")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
+    def copy(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The same values in memory of their own."""
+        return array.copy()
+
     def to_host(self, array: NDArray[Any]) -> NDArray[Any]:
         """The array itself."""
         return array

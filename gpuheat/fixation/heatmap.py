@@ -139,8 +139,8 @@ class FixationHeatmap(Drawable):
             },
         }
 
-    def merge(self, other: FixationHeatmap) -> FixationHeatmap:
-        """The heat map of both together.
+    def merge(self, other: FixationHeatmap, *, backend: str | Backend | None = None) -> FixationHeatmap:
+        """The heat map of both together, blurred by ``backend``, or by the one this map was made with.
 
         Raises
         ------
@@ -162,11 +162,11 @@ class FixationHeatmap(Drawable):
             self.grid,
             points=self.points + other.points,
             scale=self.settings["scale"],
-            backend=get_backend(self.settings["backend"]),
+            backend=get_backend(self.settings["backend"] if backend is None else backend),
             balanced=None if self.balanced is None or other.balanced is None else self.balanced + other.balanced,
             unit=self.unit,
             recordings=(self.recordings or 0) + (other.recordings or 0) if known else None,
-            settings=self.settings,
+            settings={name: value for name, value in self.settings.items() if name != "backend"},
             background=self.background,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gpuheat.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gpuheat.backends import Backend
     from gpuheat.pixels import FrameLayout
@@ -18,14 +18,23 @@ __all__ = ["Batch"]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """n frames of one layout: one (n, ...) array of the backend's for each plane."""
+    """n frames of one layout: one (n, ...) array for each plane."""
 
     layout: FrameLayout
     planes: tuple[Any, ...]
 
     @classmethod
-    def adopt(cls, frames: Any, backend: Backend, height: int, width: int, layouts: Sequence[FrameLayout]) -> Batch:
+    def adopt(
+        cls,
+        frames: Any,
+        asarray: Callable[[object], Any],
+        height: int,
+        width: int,
+        layouts: Sequence[FrameLayout],
+    ) -> Batch:
         """Frames as they were pushed, one or a batch, in the first of ``layouts`` that fits them.
+
+        ``asarray`` makes arrays of them, a backend's or the host's.
 
         Raises
         ------
@@ -33,14 +42,14 @@ class Batch:
             If none does, or they are not uint8.
         """
         planar = layouts[0].planar
-        planes = tuple(map(backend.asarray, frames)) if planar else (backend.asarray(frames),)
+        planes = tuple(map(asarray, frames)) if planar else (asarray(frames),)
         got = [tuple(plane.shape) for plane in planes]
         for layout in layouts:
             shapes = layout.plane_shapes(height, width)
             if any(str(plane.dtype) != "uint8" for plane in planes):
                 break
             if got == [*shapes]:
-                return cls(layout, tuple(plane[None] for plane in planes))
+                return cls(layout, tuple(plane.reshape((1, *plane.shape)) for plane in planes))
             if got[0] and got == [(got[0][0], *shape) for shape in shapes]:
                 return cls(layout, planes)
         expected = " or ".join(" and ".join(map(str, layout.plane_shapes(height, width))) for layout in layouts)
@@ -53,9 +62,9 @@ class Batch:
     def __getitem__(self, which: slice) -> Batch:
         return Batch(self.layout, tuple(plane[which] for plane in self.planes))
 
-    def copy(self) -> Batch:
+    def copy(self, backend: Backend) -> Batch:
         """The same frames in memory of their own."""
-        return Batch(self.layout, tuple(plane.copy() for plane in self.planes))
+        return Batch(self.layout, tuple(map(backend.copy, self.planes)))
 
     @property
     def frames(self) -> Any:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from array import array
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.host import HostArrays
-from gpuheat.errors import InputError, OptionError
+from gpuheat.errors import DeviceMemoryError, InputError, OptionError
 from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
+from gpuheat.motion.pairs import PairLog
 from gpuheat.motion.settings import MotionSettings
 from gpuheat.pixels import FrameLayout
 
@@ -98,9 +98,7 @@ class MotionCounter:
         self._epoch: int | None = None
         self._previous: Batch | None = None  # one frame
         self._timed: bool | None = None
-        self._moved = array("I")
-        self._times = array("d")
-        self._counted = bytearray()
+        self._log = PairLog(self.backend)
 
     @property
     def layout(self) -> FrameLayout | None:
@@ -110,7 +108,7 @@ class MotionCounter:
     @property
     def pairs(self) -> int:
         """How many pairs of frames were compared so far."""
-        return len(self._moved)
+        return len(self._log)
 
     def push(
         self,
@@ -127,7 +125,7 @@ class MotionCounter:
         frames
             uint8: (n, h, w, 3) or (h, w, 3) BGR, (n, h, w) or (h, w) grey. NumPy arrays, the backend's
             own, and anything with DLPack or the buffer protocol. All have the layout of the first, until
-            :meth:`cut`.
+            :meth:`cut`. Where a GPU has not enough memory for all of them, they are compared in smaller batches.
         times
             Time stamp of each frame, s; given always or never.
         layout
@@ -143,18 +141,28 @@ class MotionCounter:
             If shape or dtype do not fit. What was counted before stays as it was.
         OptionError
             If times are missing, too many, or not finite.
+        DeviceMemoryError
+            If a GPU has not enough memory for a single frame. What was counted before stays as it was.
         """
-        batch = Batch.adopt(frames, self.backend, *self.shape, self._layouts(layout))
+        layouts = self._layouts(layout)
+        try:
+            batch = Batch.adopt(frames, self.backend.asarray, *self.shape, layouts)
+        except DeviceMemoryError:
+            all_frames = Batch.adopt(frames, HostArrays().asarray, *self.shape, layouts)
+            if len(all_frames) < 2:
+                raise
+            self._push_halves(all_frames, self._stamps(times, len(all_frames)), copy)
+            return
         stamps = self._stamps(times, len(batch))
         if len(batch) == 0:
             return
-        if self._previous is None:
-            self._previous, batch, stamps = batch[:1], batch[1:], stamps[1:]
+        previous = self._previous
+        if previous is None:
+            previous, batch, stamps = batch[:1], batch[1:], stamps[1:]
         if len(batch) > 0:
-            self._compare(self._previous, batch, stamps)
-            self._previous = batch[-1:]
-        if copy:
-            self._previous = self._previous.copy()
+            self._compare(previous, batch, stamps)
+            previous = batch[-1:]
+        self._previous = previous.copy(self.backend) if copy else previous
 
     def cut(self) -> None:
         """Begin anew with the next frame: no pair is made of it and the last one, and its layout may be another."""
@@ -177,9 +185,7 @@ class MotionCounter:
             epoch = other._epoch if self._epoch is None else max(self._epoch, other._epoch)
             sums = [rescaled(c._host_decayed(), c._epoch, epoch) for c in (self, other) if c._epoch is not None]
             self._decayed, self._epoch = self.backend.asarray(sum(sums[1:], start=sums[0])), epoch
-        self._moved.extend(other._moved)
-        self._times.extend(other._times)
-        self._counted.extend(other._counted)
+        self._log.extend(other._log)
         if other._previous is not None:
             planes = (np.array(other.backend.to_host(plane)) for plane in other._previous.planes)
             self._previous = Batch(other._previous.layout, tuple(map(self.backend.asarray, planes)))
@@ -194,14 +200,14 @@ class MotionCounter:
         if self._decayed is not None and self.settings.half_life is not None:
             decayed = self._host_decayed()
             if self._epoch is not None:
-                decayed = value_at(decayed, self._epoch, max(self._times), self.settings.half_life)
+                decayed = value_at(decayed, self._epoch, float(self._log.times.max()), self.settings.half_life)
         return MotionHeatmap.from_counts(
             self._host_counts(),
             decayed=decayed,
-            moved=np.array(self._moved, np.uint32),
-            counted=np.array(self._counted, np.bool_),
+            moved=self._log.moved,
+            counted=self._log.counted,
             frames=np.arange(1, self.pairs + 1),
-            times=np.array(self._times, np.float64) if self._timed else None,
+            times=self._log.times if self._timed else None,
             pixels_watched=self.pixels_watched,
             settings=dataclasses.asdict(self.settings) | {"blur": blur, "backend": self.backend.name},
             backend=self.backend,
@@ -235,22 +241,25 @@ class MotionCounter:
         self._timed = times is not None
         return stamps
 
+    def _push_halves(self, batch: Batch, stamps: list[float], copy: bool) -> None:
+        middle = len(batch) // 2
+        for half, times in ((batch[:middle], stamps[:middle]), (batch[middle:], stamps[middle:])):
+            self.push(half.frames, times if self._timed else None, layout=half.layout, copy=copy)
+
     def _compare(self, previous: Batch, batch: Batch, stamps: list[float]) -> None:
         """Count the pairs that end with each frame of the batch; ``previous`` is the one frame before it."""
-        moved = self.backend.zeros((len(batch),), np.uint32)
+        moved = self._log.room(len(batch))
         if self.settings.max_changed == 1:
             self._add(previous, batch, stamps, moved)
-            counted = np.ones(len(batch), np.bool_)
-        else:
-            self._add_motion(previous, batch, moved)
-            counted = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
-            for pair in map(int, np.flatnonzero(counted)):
-                before = batch[pair - 1 : pair] if pair else previous
-                only = slice(pair, pair + 1)
-                self._add(before, batch[only], stamps[only], moved[only])
-        self._moved.frombytes(np.ascontiguousarray(self.backend.to_host(moved), np.uint32).tobytes())
-        self._times.extend(stamps)
-        self._counted.extend(counted.astype(np.uint8).tobytes())
+            self._log.add(stamps, [True] * len(batch))
+            return
+        self._add_motion(previous, batch, moved)
+        few_enough = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
+        for pair, counted in enumerate(few_enough.tolist()):
+            only = slice(pair, pair + 1)
+            if counted:
+                self._add(batch[pair - 1 : pair] if pair else previous, batch[only], stamps[only], moved[only])
+            self._log.add(stamps[only], [counted])
 
     def _add(self, previous: Batch, batch: Batch, stamps: list[float], moved: Any) -> None:
         """Compare, and add to the counts and the decayed sums."""

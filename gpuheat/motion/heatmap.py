@@ -146,10 +146,11 @@ class MotionHeatmap(Drawable):
             },
         }
 
-    def merge(self, other: MotionHeatmap) -> MotionHeatmap:
+    def merge(self, other: MotionHeatmap, *, backend: str | Backend | None = None) -> MotionHeatmap:
         """The heat map of both together; the other's pairs follow.
 
-        Counts add up. Decayed sums are taken to the later of the two last times first.
+        Counts add up. Decayed sums are taken to the later of the two last times first. A blur is computed by
+        ``backend``, or by the one this map was made with.
 
         Raises
         ------
@@ -170,6 +171,7 @@ class MotionHeatmap(Drawable):
                 )
         if (self.times is None) != (other.times is None):
             raise InputError("only equal maps can be merged: one has times, the other has none")
+        chosen = get_backend(self.settings["backend"] if backend is None else backend)
         return MotionHeatmap.from_counts(
             self.counts + other.counts,
             decayed=_decayed_together(self, other),
@@ -178,9 +180,9 @@ class MotionHeatmap(Drawable):
             frames=np.concatenate([self.frames, other.frames]),
             times=None if self.times is None or other.times is None else np.concatenate([self.times, other.times]),
             pixels_watched=self.pixels_watched,
-            settings=self.settings,
+            settings=self.settings | {"backend": chosen.name},
             background=self.background,
-            backend=get_backend(self.settings["backend"]),
+            backend=chosen,
         )
 
     @classmethod

@@ -173,7 +173,7 @@ def test_merged_maps_equal_one_over_everything(backend: Backend) -> None:
     counters = [FixationCounter(WIDTH, HEIGHT, backend=backend) for _ in range(2)]
     for counter, part in zip(counters, (slice(1000), slice(1000, None)), strict=True):
         counter.push(x[part], y[part], weight[part])
-    merged = counters[0].result(unit="duration").merge(counters[1].result(unit="duration"))
+    merged = counters[0].result(unit="duration").merge(counters[1].result(unit="duration"), backend=backend)
     whole = looked(backend=backend)
     np.testing.assert_array_equal(merged.histogram, whole.histogram)
     np.testing.assert_array_equal(merged.heat, whole.heat)

@@ -56,7 +56,7 @@ def by_pyav(path: Path) -> tuple[NDArray[np.float32], list[int], list[float]]:
 
 
 @cache
-def by_gpuheat(path: Path, backend: str) -> MotionHeatmap:
+def by_gpuheat(path: Path, backend: Backend) -> MotionHeatmap:
     return motion_heatmap(path, backend=backend, background="first")
 
 
@@ -78,7 +78,7 @@ def by_opencv(path: Path) -> tuple[NDArray[np.float32], list[int]]:
 def test_counts_are_the_recipes_on_pyavs_pictures(real_data: Path, name: str, frames: int, backend: Backend) -> None:
     path = real_data / "video" / name
     accumulator, moved, times = by_pyav(path)
-    result = by_gpuheat(path, backend.name)
+    result = by_gpuheat(path, backend)
     np.testing.assert_array_equal(result.accumulator, accumulator)
     np.testing.assert_array_equal(result.moved, moved)
     assert result.facts["input"]["frames_decoded"] == frames == len(moved) + 1
@@ -91,7 +91,7 @@ def test_counts_are_the_recipes_on_pyavs_pictures(real_data: Path, name: str, fr
 def test_counts_are_the_recipes_on_opencvs_pictures(real_data: Path, name: str, backend: Backend) -> None:
     path = real_data / "video" / name
     accumulator, moved = by_opencv(path)
-    result = by_gpuheat(path, backend.name)
+    result = by_gpuheat(path, backend)
     np.testing.assert_array_equal(255 * result.counts, accumulator)
     np.testing.assert_array_equal(result.moved, moved)
 

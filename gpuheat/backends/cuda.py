@@ -1,0 +1,344 @@
+"""What the CUDA backends share: from the contract's arguments to the launch of a kernel."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpuheat.backends import gaussian
+from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
+from gpuheat.backends.host import HostArrays
+from gpuheat.kernels import geometry, grey
+from gpuheat.pixels import FrameLayout
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from gpuheat.backends.cuda_upload import Uploader
+    from gpuheat.grid import BinGrid
+
+__all__ = ["Comparison", "CudaBackend", "Plane", "Points"]
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane of the frame before a batch, and of the batch; distances in bytes.
+
+    The bytes of a row follow each other. ``pitch`` leads to the next row, ``stride`` to the next frame; both may
+    be anything, also negative.
+    """
+
+    previous: Array
+    previous_pitch: int
+    frames: Array
+    pitch: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One launch of a motion kernel; arrays are contiguous, but for those of the planes.
+
+    ``rows`` and ``width`` are those of a frame in px, or one row with all pixels where rows follow each other
+    without a gap. ``limit`` is the threshold for grey frames, else grey.lowest_moving_sum of it.
+    """
+
+    layout: FrameLayout
+    planes: tuple[Plane, ...]
+    rows: int
+    width: int
+    pairs: int
+    limit: int
+    mask: Array | None
+    counts: Array | None
+    decayed: Array | None
+    weights: Array | None
+    moved: Array
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """The six factors of the colour conversion (YuvToBgr); none for frames that are not planar."""
+        by = self.layout.conversion
+        return () if by is None else (by.black, by.gain, by.red_v, by.green_u, by.green_v, by.blue_u)
+
+
+@dataclass(frozen=True)
+class Points:
+    """One launch of a histogram kernel; arrays are contiguous.
+
+    ``scales`` are bins per px along x and y, ``margins`` more than the error of coordinate * scale, in bins;
+    both are meant for products of the type ``products``.
+    """
+
+    x: Array
+    y: Array
+    weight: Array | None
+    edges: tuple[Array, Array]
+    bins: tuple[int, int]
+    products: np.dtype[Any]
+    scales: tuple[float, float]
+    margins: tuple[float, float]
+    histogram: Array
+    launch: geometry.Launch
+
+
+class CudaBackend(ABC):
+    """The contract on a CUDA device; see :class:`gpuheat.backends.base.Backend` for what the operations do.
+
+    Work goes to the caller's current stream. What a subclass adds: its arrays, and how its kernels are launched.
+    """
+
+    planar_formats = ("yuv420p", "nv12")
+    name: str
+    pairs_at_once: int
+    """Pairs one launch can count."""
+
+    def __init__(self, limits: geometry.Device, uploader: Uploader) -> None:
+        self._limits = limits
+        self._uploader = uploader
+        self._host = HostArrays()
+        self._edges: dict[BinGrid, tuple[Array, Array]] = {}
+
+    # ---- arrays --------------------------------------------------------------------------------------------------
+
+    def asarray(self, values: object) -> Array:
+        """An array on the device: the same memory where it lies there already, else a copy.
+
+        Arrays of CuPy, PyTorch, Numba, JAX, and all others with ``__cuda_array_interface__`` or DLPack are taken
+        without a copy. Host memory may be written to again as soon as the call has returned.
+
+        Raises
+        ------
+        InputError
+            If it is not an array of numbers, or lies on another device.
+        DeviceMemoryError
+            If it does not fit into the device's memory.
+        """
+        with self._on_device():
+            if self._lies_on_gpu(values):
+                return self._adopt(values)
+            return self._uploader.upload(self._host.asarray(values))
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """A new array of zeros."""
+        with self._on_device():
+            array = self._empty(shape, np.dtype(dtype))
+            self._clear(array)
+            return array
+
+    def copy(self, array: Array) -> Array:
+        """The same values in memory of their own, their rows without gaps."""
+        with self._on_device():
+            return self._copy(array)
+
+    @abstractmethod
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """The values as a NumPy array. Waits for the device."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until everything asked for so far is done."""
+
+    @abstractmethod
+    def _on_device(self) -> AbstractContextManager[None]:
+        """Make the device current, and an error of its memory a DeviceMemoryError."""
+
+    @abstractmethod
+    def _lies_on_gpu(self, values: object) -> bool:
+        """Whether this is an array in the memory of a GPU."""
+
+    @abstractmethod
+    def _adopt(self, values: Any) -> Array:
+        """An array of our own kind on the same memory."""
+
+    @abstractmethod
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A new C-contiguous array of anything."""
+
+    @abstractmethod
+    def _clear(self, array: Array) -> None:
+        """Set a C-contiguous array to zero."""
+
+    @abstractmethod
+    def _copy(self, array: Array) -> Array:
+        """A C-contiguous copy of any array."""
+
+    @abstractmethod
+    def _address(self, array: Array) -> int:
+        """Where the first element lies."""
+
+    # ---- operations ----------------------------------------------------------------------------------------------
+
+    def add_points(self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None) -> None:
+        """Points into bins: private ones in shared memory, or those in global memory (geometry.histogram)."""
+        check_points(histogram, grid, x, y, weight)
+        if x.size == 0:
+            return
+        products = _products(np.dtype(str(x.dtype)), grid)
+        margin = 4 * float(np.finfo(products).eps)  # coordinate * scale is off by less than eps * bins
+        with self._on_device():
+            own = self._contiguous(histogram)
+            self._add_points(
+                Points(
+                    x=self._contiguous(x),
+                    y=self._contiguous(y),
+                    weight=None if weight is None else self._contiguous(weight),
+                    edges=self._device_edges(grid),
+                    bins=(grid.nx, grid.ny),
+                    products=products,
+                    scales=(grid.nx / grid.width, grid.ny / grid.height),
+                    margins=(margin * grid.nx, margin * grid.ny),
+                    histogram=own,
+                    launch=geometry.histogram(x.size, grid.nx * grid.ny, self._limits),
+                )
+            )
+            self._give_back(histogram, own)
+
+    def add_motion(
+        self,
+        previous: Array,
+        frames: Array,
+        layout: FrameLayout,
+        *,
+        threshold: int,
+        moved: Array,
+        counts: Array | None = None,
+        mask: Array | None = None,
+        decayed: Array | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """One pass over the frames: the one before and the counts stay in registers."""
+        check_motion(
+            previous,
+            frames,
+            layout,
+            threshold=threshold,
+            moved=moved,
+            counts=counts,
+            mask=mask,
+            decayed=decayed,
+            weights=weights,
+        )
+        pairs = moved.shape[0]
+        if pairs == 0:
+            return
+        limit = threshold if layout == FrameLayout.GRAY8 else grey.lowest_moving_sum(threshold)
+        with self._on_device():
+            before = [self._with_whole_rows(plane, 0) for plane in planes_of(previous, layout)]
+            batch = [self._with_whole_rows(plane, 1) for plane in planes_of(frames, layout)]
+            own_moved: Array = self._contiguous(moved)
+            own_counts, own_decayed, own_mask = map(self._contiguous, (counts, decayed, mask))
+            own_weights = None if weights is None else self._uploader.upload(np.ascontiguousarray(weights))
+            self._clear(own_moved)
+            for first in range(0, pairs, self.pairs_at_once):
+                some = slice(first, min(pairs, first + self.pairs_at_once))
+                planes = tuple(_plane(one, plane[some]) for one, plane in zip(before, batch, strict=True))
+                rows, width = _extent(planes, layout, *before[0].shape[:2])
+                self._compare(
+                    Comparison(
+                        layout,
+                        planes,
+                        rows,
+                        width,
+                        pairs=some.stop - first,
+                        limit=limit,
+                        mask=own_mask,
+                        counts=own_counts,
+                        decayed=own_decayed,
+                        weights=None if own_weights is None else own_weights[some],
+                        moved=own_moved[some],
+                    )
+                )
+                before = [plane[some.stop - 1] for plane in batch]
+            for array, own in ((moved, own_moved), (counts, own_counts), (decayed, own_decayed)):
+                self._give_back(array, own)
+
+    def gaussian_blur(self, image: Array, sigma: float) -> Array:
+        """Two passes, along the rows and along the columns."""
+        check_image(image)
+        weights = gaussian.weights(sigma)
+        with self._on_device():
+            blurred = self._empty(tuple(image.shape), np.dtype(np.float32))
+            if image.size > 0:
+                between = self._empty(tuple(image.shape), np.dtype(np.float32))
+                taps = self._uploader.upload(weights)
+                self._blur("rows", self._contiguous(image), taps, between)
+                self._blur("columns", between, taps, blurred)
+            return blurred
+
+    @abstractmethod
+    def _add_points(self, points: Points) -> None:
+        """Launch a histogram kernel."""
+
+    @abstractmethod
+    def _compare(self, comparison: Comparison) -> None:
+        """Launch a motion kernel for at most ``pairs_at_once`` pairs."""
+
+    @abstractmethod
+    def _blur(self, along: str, image: Array, weights: Array, blurred: Array) -> None:
+        """Launch a blur kernel along ``"rows"`` or ``"columns"`` of a C-contiguous image."""
+
+    # ---- how arrays lie ------------------------------------------------------------------------------------------
+
+    def _contiguous(self, array: Array | None) -> Array | None:
+        """The array itself where it is C-contiguous, else a copy."""
+        return array if array is None or _is_packed(array, 0) else self._copy(array)
+
+    def _give_back(self, array: Array | None, own: Array | None) -> None:
+        """Write into an array what was computed in its contiguous copy."""
+        if array is not None and own is not array:
+            array[...] = own
+
+    def _with_whole_rows(self, plane: Array, frame_axes: int) -> Array:
+        """The plane itself where the bytes of each row follow each other, else a copy."""
+        return plane if _is_packed(plane, frame_axes + 1) else self._copy(plane)
+
+    def _device_edges(self, grid: BinGrid) -> tuple[Array, Array]:
+        """The edges of a grid on the device, kept for the next points."""
+        if grid not in self._edges:
+            if len(self._edges) >= 8:
+                self._edges.clear()
+            self._edges[grid] = self._uploader.upload(grid.x_edges), self._uploader.upload(grid.y_edges)
+        return self._edges[grid]
+
+
+def _products(coordinates: np.dtype[Any], grid: BinGrid) -> np.dtype[Any]:
+    """In what type coordinates are turned into bins: their own, unless its error is too large for so many bins."""
+    return coordinates if max(grid.nx, grid.ny) <= 1 << 19 else np.dtype(np.float64)
+
+
+def _is_packed(array: Array, first_axis: int) -> bool:
+    """Whether the elements follow each other in the axes from ``first_axis`` on."""
+    distance = array.dtype.itemsize
+    for axis in range(len(array.shape) - 1, first_axis - 1, -1):
+        if array.shape[axis] > 1 and array.strides[axis] != distance:
+            return False
+        distance *= array.shape[axis]
+    return True
+
+
+def _plane(previous: Array, frames: Array) -> Plane:
+    """How a plane lies in memory; where there is one row or frame, its distance is that of packed ones."""
+    rows, row_bytes = previous.shape[0], int(np.prod(previous.shape[1:]))
+    return Plane(
+        previous,
+        previous.strides[0] if rows > 1 else row_bytes,
+        frames,
+        frames.strides[1] if rows > 1 else row_bytes,
+        frames.strides[0] if frames.shape[0] > 1 else rows * row_bytes,
+    )
+
+
+def _extent(planes: tuple[Plane, ...], layout: FrameLayout, height: int, width: int) -> tuple[int, int]:
+    """Rows and width as the kernel is told them: one long row where rows follow each other without a gap."""
+    row_bytes = width * (3 if layout == FrameLayout.BGR24 else 1)
+    if not layout.planar and planes[0].previous_pitch == planes[0].pitch == row_bytes:
+        return 1, height * width
+    return height, width

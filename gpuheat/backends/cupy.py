@@ -1,0 +1,254 @@
+"""CUDA C through CuPy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gpuheat.backends.cuda import Comparison, CudaBackend, Points
+from gpuheat.backends.cuda_upload import Event, Uploader
+from gpuheat.errors import DeviceMemoryError, InputError
+from gpuheat.kernels import cuda_source, geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+__all__ = ["CupyBackend"]
+
+Array = Any
+CUDA_DEVICES: Final = (2, 13)  # DLPack's kDLCUDA and kDLCUDAManaged
+SLOW: Final = 0.3  # s; CuPy finds what it has compiled before in less
+log = logging.getLogger("gpuheat")
+
+
+def compiled(cupy: ModuleType, kernel: cuda_source.Kernel) -> Any:
+    """The kernel as a ``cupy.RawKernel`` for the current device; CuPy keeps its code on disk."""
+    began = time.perf_counter()
+    module = cupy.RawModule(code=kernel.source, options=kernel.options, backend="nvrtc")
+    function = module.get_function(kernel.name)
+    seconds = time.perf_counter() - began
+    if seconds > SLOW:
+        log.warning("compiled the CUDA kernel %s in %.1f s: only the first time", kernel.name, seconds)
+    return function
+
+
+class CupyBackend(CudaBackend):
+    """Backend ``cupy``; see :class:`gpuheat.backends.base.Backend` for what the operations do.
+
+    Parameters
+    ----------
+    device
+        Number of the device, from 0.
+    module
+        What to use for CuPy; None is CuPy itself.
+    load
+        Makes a callable like ``cupy.RawKernel`` of that module and a kernel.
+    """
+
+    pairs_at_once = geometry.MOTION_PAIRS
+
+    def __init__(
+        self,
+        device: int = 0,
+        *,
+        module: Any = None,
+        load: Callable[[Any, cuda_source.Kernel], Any] = compiled,
+    ) -> None:
+        self._cupy = cupy = import_module("cupy") if module is None else module
+        self._load = load
+        self._number = device
+        self._kernels: dict[cuda_source.Kernel, Any] = {}
+        self.name = "cupy" if device == 0 else f"cupy:{device}"
+        facts = cupy.cuda.Device(device).attributes
+        limits = geometry.Device(
+            multiprocessors=facts["MultiProcessorCount"],
+            shared_block=facts["MaxSharedMemoryPerBlockOptin"],
+            shared_multiprocessor=facts["MaxSharedMemoryPerMultiprocessor"],
+        )
+        super().__init__(limits, Uploader(_Engine(cupy, device)))
+
+    @property
+    def device(self) -> str:
+        """What it computes on, for people."""
+        facts = self._cupy.cuda.runtime.getDeviceProperties(self._number)
+        return f"GPU {self._number}, {facts['name'].decode()}, {facts['totalGlobalMem'] / 2**30:.0f} GiB"
+
+    # ---- arrays --------------------------------------------------------------------------------------------------
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """The values as a NumPy array. Waits for the device."""
+        with self._on_device():
+            host: NDArray[Any] = array.get()
+            return host
+
+    def synchronize(self) -> None:
+        """Wait until everything asked for on the current stream is done."""
+        with self._on_device():
+            self._cupy.cuda.get_current_stream().synchronize()
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        device = self._cupy.cuda.Device(self._number)
+        try:
+            with device:
+                yield
+        except self._cupy.cuda.memory.OutOfMemoryError as error:
+            free, total = (number / 2**20 for number in device.mem_info)
+            raise DeviceMemoryError(
+                f"GPU {self._number} has {free:,.0f} of {total:,.0f} MiB left, which is not enough: {error}"
+            ) from error
+
+    def _lies_on_gpu(self, values: object) -> bool:
+        if isinstance(values, self._cupy.ndarray) or hasattr(values, "__cuda_array_interface__"):
+            return True
+        return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
+
+    def _adopt(self, values: Any) -> Array:
+        if isinstance(values, self._cupy.ndarray):
+            array = values
+        elif hasattr(values, "__dlpack__"):
+            array = self._cupy.from_dlpack(values)  # orders the two libraries' streams, where the other one has them
+        else:
+            array = self._cupy.asarray(values)
+        if array.device.id != self._number:
+            raise InputError(
+                f"the array lies on GPU {array.device.id}, and this backend computes on GPU {self._number}: "
+                f"get_backend('cupy:{array.device.id}')"
+            )
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"expected an array of numbers, got one of {array.dtype}")
+        return array
+
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        return self._cupy.empty(shape, dtype)
+
+    def _clear(self, array: Array) -> None:
+        array.data.memset_async(0, array.nbytes)
+
+    def _copy(self, array: Array) -> Array:
+        return array.copy(order="C")
+
+    def _address(self, array: Array) -> int:
+        return int(array.data.ptr)
+
+    # ---- kernels -------------------------------------------------------------------------------------------------
+
+    def _add_points(self, points: Points) -> None:
+        weights = [] if points.weight is None else [points.weight]
+        wide = geometry.alignment(*map(self._address, (points.x, points.y, *weights)))
+        products = points.products.type
+        kernel = cuda_source.histogram(
+            "float" if points.x.dtype == np.float32 else "double",
+            "float" if products is np.float32 else "double",
+            16 if wide == 16 else 1,
+            weighted=points.weight is not None,
+            shared=points.launch.shared > 0,
+        )
+        self._launch(
+            kernel,
+            points.launch,
+            points.x,
+            points.y,
+            *weights,
+            np.int64(points.x.size),
+            *points.edges,
+            *map(np.int32, points.bins),
+            *map(products, (*points.scales, *points.margins)),
+            points.histogram,
+        )
+
+    def _compare(self, comparison: Comparison) -> None:
+        planes = [
+            (one.previous, np.int64(one.previous_pitch), one.frames, np.int64(one.pitch), np.int64(one.stride))
+            for one in comparison.planes
+        ]
+        decayed = [] if comparison.decayed is None else [comparison.decayed, comparison.weights]
+        rows = comparison.rows // 2 if comparison.layout.planar else comparison.rows
+        kernel = cuda_source.motion(
+            comparison.layout.pixel_format, self._alignment(comparison), decayed=comparison.decayed is not None
+        )
+        self._launch(
+            kernel,
+            geometry.motion(rows, comparison.width),
+            *(argument for plane in planes for argument in plane),
+            *map(np.int32, comparison.factors),
+            np.int64(rows),
+            np.int64(comparison.width),
+            np.int32(comparison.pairs),
+            np.uint32(comparison.limit),
+            _or_null(comparison.mask),
+            _or_null(comparison.counts),
+            *decayed,
+            comparison.moved,
+        )
+
+    def _alignment(self, comparison: Comparison) -> int:
+        """The widest load that suits all planes; U and V of yuv420p are loaded half as wide as Y."""
+        halves = comparison.layout.pixel_format == "yuv420p"
+        widest = []
+        for i, plane in enumerate(comparison.planes):
+            addresses = map(self._address, (plane.previous, plane.frames))
+            numbers = [*addresses, plane.previous_pitch, plane.pitch, plane.stride]
+            half = 16 if halves and i > 0 and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
+            widest.append(max(half, geometry.alignment(*numbers)))
+        return min(widest)
+
+    def _blur(self, along: str, image: Array, weights: Array, blurred: Array) -> None:
+        height, width = image.shape
+        kernel = cuda_source.blur("rows" if along == "rows" else "columns")
+        launch = (geometry.blur_rows if along == "rows" else geometry.blur_columns)(height, width)
+        radius = np.int32(weights.size // 2)
+        self._launch(kernel, launch, image, weights, np.int64(height), np.int64(width), radius, blurred)
+
+    def _launch(self, kernel: cuda_source.Kernel, launch: geometry.Launch, *arguments: Any) -> None:
+        """Start a kernel on the current stream; a number's type has to be that of the kernel's parameter."""
+        if kernel not in self._kernels:
+            function = self._kernels[kernel] = self._load(self._cupy, kernel)
+            if kernel.file == "histogram.cu":
+                function.max_dynamic_shared_size_bytes = self._limits.shared_block
+        self._kernels[kernel](launch.grid, launch.block, arguments, shared_mem=launch.shared)
+
+
+def _or_null(array: Array | None) -> Any:
+    return np.uintp(0) if array is None else array
+
+
+class _Engine:
+    """The uploads' stream of a device, and its copies."""
+
+    def __init__(self, cupy: Any, device: int) -> None:
+        self._cupy = cupy
+        self._runtime = cupy.cuda.runtime
+        with cupy.cuda.Device(device):
+            self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        return self._cupy.empty(shape, dtype)
+
+    def buffers(self, nbytes: int) -> tuple[NDArray[np.uint8], Array]:
+        pinned = self._cupy.cuda.alloc_pinned_memory(nbytes)
+        with self._stream:  # memory of the stream that writes to it
+            return np.frombuffer(pinned, np.uint8, nbytes), self._cupy.empty(nbytes, np.uint8)
+
+    def send(self, pinned: NDArray[np.uint8], staging: Array, nbytes: int) -> None:
+        to_device = self._runtime.memcpyHostToDevice
+        self._runtime.memcpyAsync(staging.data.ptr, pinned.ctypes.data, nbytes, to_device, self._stream.ptr)
+        arrived = self._cupy.cuda.Event(disable_timing=True)
+        arrived.record(self._stream)
+        self._cupy.cuda.get_current_stream().wait_event(arrived)
+
+    def place(self, staging: Array, nbytes: int, target: Array, offset: int) -> Event:
+        current = self._cupy.cuda.get_current_stream()
+        within = self._runtime.memcpyDeviceToDevice
+        self._runtime.memcpyAsync(target.data.ptr + offset, staging.data.ptr, nbytes, within, current.ptr)
+        placed: Event = self._cupy.cuda.Event(disable_timing=True)
+        placed.record(current)  # type: ignore[attr-defined]
+        return placed
