@@ -40,6 +40,17 @@ struct Axis {
 
 // ---- which bin -----------------------------------------------------------------------------------------------------
 
+// Asked of the bits, for a compiler may be told to take the smallest numbers for 0, and CuPy tells it so.
+__device__ __forceinline__ bool is_below_zero(float number)
+{
+    return __float_as_int(number) < 0 && (__float_as_int(number) & 0x7fffffff) != 0;
+}
+
+__device__ __forceinline__ bool is_below_zero(double number)
+{
+    return number < 0;
+}
+
 __device__ __forceinline__ int bin_on(const Axis &axis, COORDINATE coordinate)
 {
     // Rounded by itself: the margin is a bound of that error.
@@ -55,9 +66,11 @@ __device__ __forceinline__ int bin_on(const Axis &axis, COORDINATE coordinate)
     if (off > axis.margin)
         return static_cast<int>(place);
     const int edge = static_cast<int>(nearest);
+    if (edge == 0)
+        return is_below_zero(coordinate) ? -1 : 0;
     const double exact = coordinate, at = axis.edges[edge];
     if (exact < at)
-        return edge - 1; // before the first edge: -1
+        return edge - 1;
     if (edge < axis.bins)
         return edge;
     return exact == at ? edge - 1 : -1;

@@ -1,18 +1,25 @@
-"""What all tests share: the backends they run on, the folder of real files, Hypothesis without deadlines."""
+"""What all tests share: the backends they run on, the folder of real files, Hypothesis without deadlines.
+
+Where no GPU is to be had, ``cupy-on-cpu`` stands for it: the code of the backend ``cupy`` and its CUDA C, unchanged,
+on the memory and the processor of this machine (tests/cuda_on_cpu).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from cuda_on_cpu.host_cupy import HostCupy
 from hypothesis import settings
 
 from gpuheat.backends import AUTOMATIC, Backend, available_backends, get_backend
+from gpuheat.backends.cupy import CupyBackend
 
 settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
 settings.load_profile("gpuheat")
 
 CORE = ("numba", "numpy")  # their packages are always installed, so that one which cannot load is a failure
+ON_CPU = "cupy-on-cpu"
 
 REAL_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 
@@ -37,13 +44,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _built_in() -> list[str]:
     runs = {status.name for status in available_backends() if status.backend is not None}
-    return [name for name in AUTOMATIC if name in CORE or name in runs]
+    return [*(name for name in AUTOMATIC if name in CORE or name in runs), ON_CPU]
 
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
     """The backend under test. One that cannot load fails the test."""
-    return get_backend(request.param)
+    return CupyBackend(module=HostCupy()) if request.param == ON_CPU else get_backend(request.param)
 
 
 @pytest.fixture(scope="session")

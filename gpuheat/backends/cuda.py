@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
-from gpuheat.backends.host import HostArrays
+from gpuheat.backends.host import HostArrays, lies_on_gpu
 from gpuheat.kernels import geometry, grey
 from gpuheat.pixels import FrameLayout
 
@@ -150,9 +150,8 @@ class CudaBackend(ABC):
     def _on_device(self) -> AbstractContextManager[None]:
         """Make the device current, and an error of its memory a DeviceMemoryError."""
 
-    @abstractmethod
     def _lies_on_gpu(self, values: object) -> bool:
-        """Whether this is an array in the memory of a GPU."""
+        return lies_on_gpu(values)
 
     @abstractmethod
     def _adopt(self, values: Any) -> Array:

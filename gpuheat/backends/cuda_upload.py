@@ -47,6 +47,11 @@ class _Buffer:
     staging: Any
     free: Event | None = None  # once the stream is here, both may be written to
 
+    def wait(self) -> None:
+        """Wait until it is free."""
+        if self.free is not None:
+            self.free.synchronize()
+
 
 class Uploader:
     """Uploads arrays through two buffers in turn.
@@ -66,13 +71,17 @@ class Uploader:
     def upload(self, values: NDArray[Any]) -> Any:
         """A copy on the device, C-contiguous. The host's array may be written to once this has returned."""
         with self._lock:
-            target = self._engine.empty(values.shape, values.dtype)
-            if values.nbytes > LARGEST:
-                pieces = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-                for offset in range(0, values.nbytes, LARGEST):
-                    self._send(pieces[offset : offset + LARGEST], target, offset)
-            elif values.nbytes > 0:
-                self._send(values, target, 0)
+            try:
+                target = self._engine.empty(values.shape, values.dtype)
+                if values.nbytes > LARGEST:
+                    pieces = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+                    for offset in range(0, values.nbytes, LARGEST):
+                        self._send(pieces[offset : offset + LARGEST], target, offset)
+                elif values.nbytes > 0:
+                    self._send(values, target, 0)
+            except Exception:
+                self._release()  # memory is short, most likely: whoever tries again with less has all there is
+                raise
             return target
 
     def _send(self, values: NDArray[Any], target: Any, offset: int) -> None:
@@ -85,10 +94,16 @@ class Uploader:
         """The buffer whose turn it is, free to be written to and large enough."""
         self._turn = 1 - self._turn
         buffer = self._buffers[self._turn]
-        if buffer is not None and buffer.free is not None:
-            buffer.free.synchronize()
+        if buffer is not None:
+            buffer.wait()
         if buffer is None or buffer.pinned.size < nbytes:
             self._buffers[self._turn] = None  # its memory is given back before more is asked for
             size = max(SMALLEST, 1 << (nbytes - 1).bit_length())
             buffer = self._buffers[self._turn] = _Buffer(*self._engine.buffers(size))
         return buffer
+
+    def _release(self) -> None:
+        for buffer in self._buffers:
+            if buffer is not None:
+                buffer.wait()
+        self._buffers = [None, None]

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpuheat.backends.cuda import Comparison, CudaBackend, Points
 from gpuheat.backends.cuda_upload import Event, Uploader
-from gpuheat.errors import DeviceMemoryError, InputError
+from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import cuda_source, geometry
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["CupyBackend"]
 
 Array = Any
-CUDA_DEVICES: Final = (2, 13)  # DLPack's kDLCUDA and kDLCUDAManaged
 SLOW: Final = 0.3  # s; CuPy finds what it has compiled before in less
 log = logging.getLogger("gpuheat")
 
@@ -67,13 +66,17 @@ class CupyBackend(CudaBackend):
         self._number = device
         self._kernels: dict[cuda_source.Kernel, Any] = {}
         self.name = "cupy" if device == 0 else f"cupy:{device}"
-        facts = cupy.cuda.Device(device).attributes
+        try:
+            facts = cupy.cuda.Device(device).attributes
+            engine = _Engine(cupy, device)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise BackendUnavailableError(f"CuPy cannot use GPU {device}: {error}") from error
         limits = geometry.Device(
             multiprocessors=facts["MultiProcessorCount"],
             shared_block=facts["MaxSharedMemoryPerBlockOptin"],
             shared_multiprocessor=facts["MaxSharedMemoryPerMultiprocessor"],
         )
-        super().__init__(limits, Uploader(_Engine(cupy, device)))
+        super().__init__(limits, Uploader(engine))
 
     @property
     def device(self) -> str:
@@ -105,11 +108,6 @@ class CupyBackend(CudaBackend):
             raise DeviceMemoryError(
                 f"GPU {self._number} has {free:,.0f} of {total:,.0f} MiB left, which is not enough: {error}"
             ) from error
-
-    def _lies_on_gpu(self, values: object) -> bool:
-        if isinstance(values, self._cupy.ndarray) or hasattr(values, "__cuda_array_interface__"):
-            return True
-        return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
 
     def _adopt(self, values: Any) -> Array:
         if isinstance(values, self._cupy.ndarray):
@@ -195,8 +193,9 @@ class CupyBackend(CudaBackend):
         halves = comparison.layout.pixel_format == "yuv420p"
         widest = []
         for i, plane in enumerate(comparison.planes):
-            addresses = map(self._address, (plane.previous, plane.frames))
-            numbers = [*addresses, plane.previous_pitch, plane.pitch, plane.stride]
+            numbers = [*map(self._address, (plane.previous, plane.frames)), plane.stride]
+            if comparison.rows > 1:
+                numbers += [plane.previous_pitch, plane.pitch]
             half = 16 if halves and i > 0 and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
             widest.append(max(half, geometry.alignment(*numbers)))
         return min(widest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from gpuheat.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["HostArrays"]
+__all__ = ["HostArrays", "lies_on_gpu"]
+
+CUDA_DEVICES: Final = (2, 13)  # DLPack's kDLCUDA and kDLCUDAManaged
 
 
 class HostArrays:
@@ -19,7 +21,7 @@ class HostArrays:
 
     def asarray(self, values: object) -> NDArray[Any]:
         """A NumPy array on the same memory where there is one; see :class:`gpuheat.backends.base.Backend`."""
-        if hasattr(values, "__cuda_array_interface__"):
+        if lies_on_gpu(values):
             raise InputError(
                 f"{_kind(values)} lies on a GPU and this backend computes on the CPU: "
                 "choose a CUDA backend, or copy it to the host first"
@@ -48,6 +50,13 @@ class HostArrays:
 
     def synchronize(self) -> None:
         """Nothing to wait for: every operation has ended when it returns."""
+
+
+def lies_on_gpu(values: object) -> bool:
+    """Whether this is an array in the memory of a CUDA device."""
+    if hasattr(values, "__cuda_array_interface__"):
+        return True
+    return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
 
 
 def _kind(values: object) -> str:

@@ -11,38 +11,42 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from gpuheat.backends.host import HostArrays, lies_on_gpu
 from gpuheat.errors import InputError, OptionError
 from gpuheat.pixels import FrameLayout, Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from gpuheat.backends import Backend
 
 __all__ = ["ArrayFrame", "ArrayFrames"]
 
 
 @dataclass(frozen=True)
 class ArrayFrame:
-    """One frame: its number from 0, its time in s where there is one, and its pixels as they were given."""
+    """One frame: its number from 0, its time in s where there is one, and its pixels where they were given."""
 
     number: int
     time: Fraction | None
-    pixels: NDArray[np.uint8]
+    pixels: Any
+    backend: Backend
 
     def native(self, _planar_formats: Sequence[str]) -> Pixels:
         """The pixels as they are."""
         return Pixels(FrameLayout.GRAY8 if self.pixels.ndim == 2 else FrameLayout.BGR24, (self.pixels,))
 
     def bgr(self) -> NDArray[np.uint8]:
-        """The pixels: (h, w, 3) BGR, or (h, w) grey."""
-        return self.pixels
+        """The pixels on the host: (h, w, 3) BGR, or (h, w) grey."""
+        return self.pixels if isinstance(self.pixels, np.ndarray) else self.backend.to_host(self.pixels)
 
     def luma(self) -> NDArray[np.uint8]:
         """(h, w) uint8: grey pixels as they are, OpenCV's grey of BGR ones."""
         if self.pixels.ndim == 2:
-            return self.pixels
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(self.pixels), cv2.COLOR_BGR2GRAY), np.uint8)
+            return self.bgr()
+        return np.asarray(cv2.cvtColor(np.ascontiguousarray(self.bgr()), cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 class ArrayFrames:
@@ -54,8 +58,8 @@ class ArrayFrames:
         An array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of (h, w, 3) or (h, w), uint8.
     times
         The time of each frame, s; None where there are none.
-    asarray
-        How to adopt what is not a NumPy array.
+    backend
+        Takes arrays that lie on a GPU; those of the host stay there.
 
     Raises
     ------
@@ -68,12 +72,10 @@ class ArrayFrames:
     rotation = 0
     warnings: tuple[str, ...] = ()
 
-    def __init__(
-        self, frames: Iterable[Any], times: Sequence[float] | None, asarray: Callable[[object], NDArray[Any]]
-    ) -> None:
-        self._frames = asarray(frames) if hasattr(frames, "shape") or hasattr(frames, "__dlpack__") else frames
+    def __init__(self, frames: Iterable[Any], times: Sequence[float] | None, backend: Backend) -> None:
+        self._backend = backend
+        self._frames = self._asarray(frames) if hasattr(frames, "shape") or hasattr(frames, "__dlpack__") else frames
         self._times = None if times is None else [*times]
-        self._asarray = asarray
         self._shape: tuple[int, ...] | None = None
         self.frames_decoded = 0
 
@@ -93,9 +95,13 @@ class ArrayFrames:
             if self._times is not None and number >= len(self._times):
                 raise OptionError(f"times must be one number per frame, got {len(self._times)} and more frames")
             self.frames_decoded += 1
-            yield ArrayFrame(number, None if self._times is None else exact_seconds(self._times[number]), pixels)
+            time = None if self._times is None else exact_seconds(self._times[number])
+            yield ArrayFrame(number, time, pixels, self._backend)
         if self._times is not None and len(self._times) > self.frames_decoded:
             raise OptionError(f"times must be one number per frame, got {len(self._times)} for {self.frames_decoded}")
+
+    def _asarray(self, values: Any) -> Any:
+        return self._backend.asarray(values) if lies_on_gpu(values) else HostArrays().asarray(values)
 
     @property
     def frames_expected(self) -> int | None:

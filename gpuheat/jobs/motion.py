@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,7 +16,6 @@ import numpy as np
 import gpuheat
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.gaussian import check_sigma
-from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError, OptionError
 from gpuheat.inputs.arrays import ArrayFrames
 from gpuheat.inputs.video import VideoReader
@@ -63,7 +63,8 @@ def motion_heatmap(
     Parameters
     ----------
     source
-        A video file; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single ones.
+        A video file; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single ones. Arrays
+        on a GPU are compared there by a CUDA backend; give ``background="first"`` to leave the other frames there.
     threshold
         A pixel moved when the grey value of the difference is above this, 0 to 255.
     pixels
@@ -107,7 +108,7 @@ def motion_heatmap(
     check_sigma(blur)
     stretch = Stretch(every, start, end)
     backend = get_backend(backend)
-    with _opened(source, times) as reader:
+    with _opened(source, times, backend) as reader:
         scene = Scene(background, mask, downscale)
         planar = backend.planar_formats if downscale == 1 else ()
         shared_memory = not isinstance(reader, VideoReader)  # whoever gave an array may write into it again
@@ -117,8 +118,9 @@ def motion_heatmap(
         layouts = set()
         for frame in stretch.of(_reported(reader, progress)):
             seen = _pixels(frame, pixels, planar)
-            scene.see(seen, frame.bgr)
-            counted = Pixels(seen.layout, (area_mean(seen.planes[0], downscale),)) if downscale > 1 else seen
+            on_host = partial(_on_host, seen, backend)
+            scene.see(seen.planes[0].shape[:2], on_host, frame.bgr)
+            counted = Pixels(seen.layout, (area_mean(on_host().planes[0], downscale),)) if downscale > 1 else seen
             if counter is None:
                 counter = MotionCounter(
                     *counted.planes[0].shape[:2],
@@ -156,12 +158,12 @@ def motion_heatmap(
         )
 
 
-def _opened(source: Any, times: Sequence[float] | None) -> AbstractContextManager[FrameReader]:
+def _opened(source: Any, times: Sequence[float] | None, backend: Backend) -> AbstractContextManager[FrameReader]:
     if isinstance(source, str | PathLike):
         if times is not None:
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
         return VideoReader(source)
-    return nullcontext(ArrayFrames(source, times, HostArrays().asarray))
+    return nullcontext(ArrayFrames(source, times, backend))
 
 
 def _pixels(frame: Frame, pixels: str, planar_formats: Sequence[str]) -> Pixels:
@@ -169,6 +171,12 @@ def _pixels(frame: Frame, pixels: str, planar_formats: Sequence[str]) -> Pixels:
     if pixels == "luma":
         return Pixels(FrameLayout.GRAY8, (frame.luma(),))
     return frame.native(planar_formats)
+
+
+def _on_host(pixels: Pixels, backend: Backend) -> Pixels:
+    """The same pixels in the host's memory."""
+    planes = (plane if isinstance(plane, np.ndarray) else backend.to_host(plane) for plane in pixels.planes)
+    return Pixels(pixels.layout, tuple(planes))
 
 
 def _begin_anew(counter: MotionCounter, last: Frame, frame: Frame, planar_formats: Sequence[str]) -> Pixels:

@@ -67,9 +67,9 @@ class Scene:
             "mask_sha256": None if self._mask is None else sha256(np.packbits(self._mask).tobytes()).hexdigest(),
         }
 
-    def see(self, pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
-        """Take notice of a frame: ``pixels`` are there already, ``bgr`` makes the picture in colour."""
-        self._size = pixels.planes[0].shape[:2]
+    def see(self, size: tuple[int, ...], pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
+        """Take notice of a frame of (h, w); ``pixels`` and ``bgr`` as backgrounds want them."""
+        self._size = size
         if self._seen is not None:
             self._seen.add(pixels, bgr)
 

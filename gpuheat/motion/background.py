@@ -27,11 +27,11 @@ FRAMES_IN_32_BITS: Final = (2**32 - 1) // 255
 class Background(Protocol):
     """Watches frames, all of one size, and makes one picture of them."""
 
-    def add(self, pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Take notice of the next frame.
 
-        ``pixels`` is the frame as it was compared; ``bgr`` makes its (h, w, 3) BGR or (h, w) grey picture,
-        and is called only if that is needed.
+        ``pixels`` gives the frame as it was compared, on the host; ``bgr`` its (h, w, 3) BGR or (h, w) grey
+        picture. Each is called only if that is needed.
         """
 
     def picture(self) -> NDArray[np.uint8] | None:
@@ -44,7 +44,7 @@ class First:
     def __init__(self) -> None:
         self._frame: NDArray[np.uint8] | None = None
 
-    def add(self, _pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, _pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep the first."""
         if self._frame is None:
             self._frame = bgr().copy()
@@ -66,10 +66,11 @@ class Mean:
         self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
         self._sums: dict[bool, NDArray[Any]] = {}
 
-    def add(self, pixels: Pixels, _bgr: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, pixels: Callable[[], Pixels], _bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Add every frame up."""
-        layout = pixels.layout
-        first = pixels.planes[0]
+        frame = pixels()
+        layout = frame.layout
+        first = frame.planes[0]
         if layout.planar not in self._recent:
             self._recent[layout.planar] = np.zeros((3, *first.shape) if layout.planar else first.shape, np.uint16)
         recent = self._recent[layout.planar]
@@ -78,7 +79,7 @@ class Mean:
         else:
             chroma_step, factors = yuv_style(layout, layout.conversion)
             rows, width = first.shape[0] // 2, first.shape[1]
-            planes = flat_planes(pixels.planes, layout)
+            planes = flat_planes(frame.planes, layout)
             numba_cpu.add_picture_rows_yuv(*planes, 0, rows, chroma_step, width, factors, recent)
         self._frames += 1
         if self._frames % FRAMES_IN_16_BITS == 0:
@@ -117,7 +118,7 @@ class Median:
         self._step = 1
         self._kept: list[NDArray[np.uint8]] = []
 
-    def add(self, _pixels: Pixels, bgr: Callable[[], NDArray[np.uint8]]) -> None:
+    def add(self, _pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep some."""
         if self._frames % self._step == 0:
             self._kept.append(bgr().copy())

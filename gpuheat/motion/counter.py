@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.host import HostArrays
-from gpuheat.errors import DeviceMemoryError, InputError, OptionError
+from gpuheat.errors import BackendError, DeviceMemoryError, InputError, OptionError
 from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
@@ -19,6 +19,8 @@ from gpuheat.motion.settings import MotionSettings
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["MotionCounter"]
@@ -145,24 +147,18 @@ class MotionCounter:
             If a GPU has not enough memory for a single frame. What was counted before stays as it was.
         """
         layouts = self._layouts(layout)
+        too_many: Batch | None = None
         try:
-            batch = Batch.adopt(frames, self.backend.asarray, *self.shape, layouts)
+            self._push(Batch.adopt(frames, self.backend.asarray, *self.shape, layouts), times, copy)
         except DeviceMemoryError:
-            all_frames = Batch.adopt(frames, HostArrays().asarray, *self.shape, layouts)
-            if len(all_frames) < 2:
+            too_many = Batch.adopt(frames, HostArrays().asarray, *self.shape, layouts)
+            if len(too_many) < 2:
                 raise
-            self._push_halves(all_frames, self._stamps(times, len(all_frames)), copy)
-            return
-        stamps = self._stamps(times, len(batch))
-        if len(batch) == 0:
-            return
-        previous = self._previous
-        if previous is None:
-            previous, batch, stamps = batch[:1], batch[1:], stamps[1:]
-        if len(batch) > 0:
-            self._compare(previous, batch, stamps)
-            previous = batch[-1:]
-        self._previous = previous.copy(self.backend) if copy else previous
+        if too_many is not None:  # only now, for the error kept what was allocated before it
+            stamps, middle = self._stamps(times, len(too_many)), len(too_many) // 2
+            for half in (slice(0, middle), slice(middle, None)):
+                part = too_many[half]
+                self.push(part.frames, stamps[half] if self._timed else None, layout=part.layout, copy=copy)
 
     def cut(self) -> None:
         """Begin anew with the next frame: no pair is made of it and the last one, and its layout may be another."""
@@ -241,25 +237,36 @@ class MotionCounter:
         self._timed = times is not None
         return stamps
 
-    def _push_halves(self, batch: Batch, stamps: list[float], copy: bool) -> None:
-        middle = len(batch) // 2
-        for half, times in ((batch[:middle], stamps[:middle]), (batch[middle:], stamps[middle:])):
-            self.push(half.frames, times if self._timed else None, layout=half.layout, copy=copy)
+    def _push(self, batch: Batch, times: ArrayLike | None, copy: bool) -> None:
+        """Compare the frames of a batch; if the memory of a device does not suffice, nothing has happened."""
+        stamps = self._stamps(times, len(batch))
+        if len(batch) == 0:
+            return
+        last = batch[-1:].copy(self.backend) if copy else batch[-1:]
+        previous = self._previous
+        if previous is None:
+            previous, batch, stamps = batch[:1], batch[1:], stamps[1:]
+        if len(batch) > 0:
+            self._compare(previous, batch, stamps)
+        self._previous = last
 
     def _compare(self, previous: Batch, batch: Batch, stamps: list[float]) -> None:
         """Count the pairs that end with each frame of the batch; ``previous`` is the one frame before it."""
         moved = self._log.room(len(batch))
-        if self.settings.max_changed == 1:
-            self._add(previous, batch, stamps, moved)
-            self._log.add(stamps, [True] * len(batch))
-            return
-        self._add_motion(previous, batch, moved)
-        few_enough = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
-        for pair, counted in enumerate(few_enough.tolist()):
-            only = slice(pair, pair + 1)
-            if counted:
-                self._add(batch[pair - 1 : pair] if pair else previous, batch[only], stamps[only], moved[only])
-            self._log.add(stamps[only], [counted])
+        counted = [True] * len(batch)
+        if self.settings.max_changed < 1:
+            self._add_motion(previous, batch, moved)
+            few_enough = self.backend.to_host(moved) / self.pixels_watched <= self.settings.max_changed
+            counted = few_enough.tolist()
+        for run, (first, last) in enumerate(_runs(counted)):
+            before = batch[first - 1 : first] if first else previous
+            try:
+                self._add(before, batch[first:last], stamps[first:last], moved[first:last])
+            except DeviceMemoryError as error:
+                if run == 0:
+                    raise
+                raise BackendError(f"the counts are incomplete, for memory ran out within a batch: {error}") from error
+        self._log.add(stamps, counted)
 
     def _add(self, previous: Batch, batch: Batch, stamps: list[float], moved: Any) -> None:
         """Compare, and add to the counts and the decayed sums."""
@@ -314,3 +321,14 @@ def _mask(values: ArrayLike, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _same_array(a: NDArray[np.uint8] | None, b: NDArray[np.uint8] | None) -> bool:
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _runs(wanted: list[bool]) -> Iterator[tuple[int, int]]:
+    """Where the runs of True begin and end."""
+    first = None
+    for place, want in enumerate([*wanted, False]):
+        if want and first is None:
+            first = place
+        elif not want and first is not None:
+            yield first, place
+            first = None

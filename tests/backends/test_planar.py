@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import av
@@ -154,8 +155,8 @@ def test_mean_background_of_planes_is_the_mean_of_their_pictures(pixel_format: L
     pictures = np.stack([to_bgr(frame, layout) for frame in frames])
     mean = Mean()
     for frame, picture in zip(frames[:290], pictures[:290], strict=True):
-        mean.add(Pixels(layout, frame), picture.copy)
+        mean.add(partial(Pixels, layout, frame), picture.copy)
     for picture in pictures[290:]:  # a stream that goes on in another layout
-        mean.add(Pixels(FrameLayout.BGR24, (picture,)), picture.copy)
+        mean.add(partial(Pixels, FrameLayout.BGR24, (picture,)), picture.copy)
     wanted = (pictures.sum(axis=0, dtype=np.uint64) + 150) // 300
     np.testing.assert_array_equal(mean.picture(), wanted)

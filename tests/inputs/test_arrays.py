@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from clips import noise
 
+from gpuheat.backends import get_backend
 from gpuheat.errors import InputError, OptionError
 from gpuheat.inputs.arrays import ArrayFrame, ArrayFrames, exact_seconds
 
 
 def frames_of(frames: Any, times: Any = None) -> ArrayFrames:
-    return ArrayFrames(frames, times, np.asarray)
+    return ArrayFrames(frames, times, get_backend("numpy"))
 
 
 def test_frames_are_numbered_timed_and_not_copied() -> None:

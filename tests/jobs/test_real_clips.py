@@ -55,9 +55,14 @@ def by_pyav(path: Path) -> tuple[NDArray[np.float32], list[int], list[float]]:
     return upright(accumulator, shown[0].rotation), moved, times
 
 
-@cache
+BY_GPUHEAT: dict[tuple[Path, int], MotionHeatmap] = {}
+
+
 def by_gpuheat(path: Path, backend: Backend) -> MotionHeatmap:
-    return motion_heatmap(path, backend=backend, background="first")
+    key = path, id(backend)
+    if key not in BY_GPUHEAT:
+        BY_GPUHEAT[key] = motion_heatmap(path, backend=backend, background="first")
+    return BY_GPUHEAT[key]
 
 
 @cache

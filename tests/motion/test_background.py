@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def shown(name: str, frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list
 
     for number, pixels in enumerate(frames):
         layout = FrameLayout.BGR24 if pixels.ndim == 3 else FrameLayout.GRAY8
-        background.add(Pixels(layout, (pixels.copy(),)), frame(number))
+        background.add(partial(Pixels, layout, (pixels.copy(),)), frame(number))
     memory[...] = 0
     picture = background.picture()
     assert picture is not None
