@@ -54,9 +54,10 @@ def test_an_iterable_is_read_one_by_one_and_of_unknown_length() -> None:
 def test_luma_is_opencvs_grey() -> None:
     bgr, grey = noise((6, 7, 3)), noise((6, 7))
     expected = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-    np.testing.assert_array_equal(ArrayFrame(0, None, bgr).luma(), expected)
-    np.testing.assert_array_equal(ArrayFrame(0, None, bgr[::-1, ::-1]).luma(), expected[::-1, ::-1])
-    assert ArrayFrame(0, None, grey).luma() is grey
+    backend = get_backend("numpy")
+    np.testing.assert_array_equal(ArrayFrame(0, None, bgr, backend).luma(), expected)
+    np.testing.assert_array_equal(ArrayFrame(0, None, bgr[::-1, ::-1], backend).luma(), expected[::-1, ::-1])
+    assert ArrayFrame(0, None, grey, backend).luma() is grey
 
 
 @pytest.mark.parametrize("wrong", [noise((4, 5, 4)), noise((5,)), noise((1, 4, 5, 3)), np.zeros((4, 5)), np.uint8(3)])
