@@ -51,21 +51,34 @@ __device__ __forceinline__ bool is_below_zero(double number)
     return number < 0;
 }
 
-__device__ __forceinline__ int bin_on(const Axis &axis, COORDINATE coordinate)
+struct Place {
+    Product at;  // in bins from the first edge
+    bool inside; // or so close to the ends that the edges have to tell
+    bool clear;  // farther from every edge than rounding could have carried it
+};
+
+__device__ __forceinline__ Place place_on(const Axis &axis, COORDINATE coordinate)
 {
     // Rounded by itself: the margin is a bound of that error.
 #if PRODUCT_IS_DOUBLE
-    const Product place = __dmul_rn(coordinate, axis.scale);
-    const Product nearest = rint(place), off = fabs(place - nearest);
+    const Product at = __dmul_rn(coordinate, axis.scale), off = fabs(at - rint(at));
 #else
-    const Product place = __fmul_rn(coordinate, axis.scale);
-    const Product nearest = rintf(place), off = fabsf(place - nearest);
+    const Product at = __fmul_rn(coordinate, axis.scale), off = fabsf(at - rintf(at));
 #endif
-    if (!(place > -axis.margin && place < static_cast<Product>(axis.bins) + axis.margin)) // so written that NaN leaves
-        return -1;
-    if (off > axis.margin)
-        return static_cast<int>(place);
-    const int edge = static_cast<int>(nearest);
+    const Product end = static_cast<Product>(axis.bins) + axis.margin;
+    return {at, at > -axis.margin && at < end, off > axis.margin}; // NaN is not inside
+}
+
+// The bin of a coordinate inside whose place is not clear, by the edge that it is close to.
+__device__ __forceinline__ int bin_by_edge(const Axis &axis, COORDINATE coordinate, const Place &place)
+{
+    if (place.clear)
+        return static_cast<int>(place.at);
+#if PRODUCT_IS_DOUBLE
+    const int edge = static_cast<int>(rint(place.at));
+#else
+    const int edge = static_cast<int>(rintf(place.at));
+#endif
     if (edge == 0)
         return is_below_zero(coordinate) ? -1 : 0;
     const double exact = coordinate, at = axis.edges[edge];
@@ -74,6 +87,18 @@ __device__ __forceinline__ int bin_on(const Axis &axis, COORDINATE coordinate)
     if (edge < axis.bins)
         return edge;
     return exact == at ? edge - 1 : -1;
+}
+
+// The bin of a point in the flat histogram; -1 outside.
+__device__ __forceinline__ int bin_of(const Axis &along_x, const Axis &along_y, COORDINATE x, COORDINATE y)
+{
+    const Place column = place_on(along_x, x), row = place_on(along_y, y);
+    if (!(column.inside && row.inside))
+        return -1;
+    if (column.clear && row.clear)
+        return static_cast<int>(row.at) * along_x.bins + static_cast<int>(column.at);
+    const int exact_column = bin_by_edge(along_x, x, column), exact_row = bin_by_edge(along_y, y, row);
+    return exact_column < 0 || exact_row < 0 ? -1 : exact_row * along_x.bins + exact_column;
 }
 
 // ---- adding --------------------------------------------------------------------------------------------------------
@@ -199,12 +224,7 @@ extern "C" __global__ void KERNEL(
         }
 #pragma unroll
         for (int i = 0; i < POINTS; ++i) {
-            int bin = -1;
-            if (i < there) {
-                const int column = bin_on(along_x, xs[i]), row = bin_on(along_y, ys[i]);
-                if (column >= 0 && row >= 0)
-                    bin = row * nx + column;
-            }
+            const int bin = i < there ? bin_of(along_x, along_y, xs[i], ys[i]) : -1;
             add_warp(bins, histogram, bin, WEIGHTED ? amounts[i] : 1);
         }
     }

@@ -403,3 +403,24 @@ def test_a_motion_heat_map_of_frames_on_the_gpu(background: Any, options: dict[s
         np.testing.assert_array_equal(got.background, wanted.background)
     with pytest.raises(InputError, match="lies on a GPU and this backend computes on the CPU"):
         motion_heatmap(backend.asarray(video), backend="numpy")
+
+
+class Strided:
+    """Rows at any distance in one allocation."""
+
+    def __init__(self, array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+        self.array = array
+        self.__cuda_array_interface__ = array.__cuda_array_interface__ | {"shape": shape, "strides": strides}
+
+
+def test_rows_and_frames_beyond_two_gibibytes() -> None:
+    backend = CupyBackend(module=HostCupy())
+    far, width = 1 << 30, 16
+    memory = backend.zeros((2 * far + width,), np.uint8)
+    memory[2 * far :] = 200  # the third row, 2^31 bytes behind the first
+    rows = backend.asarray(Strided(memory, (3, width), (far, 1)))
+    frames = backend.asarray(Strided(memory, (2, 3, width), (2 * far, 0, 1)))  # the second frame as far away
+    moved, counts = backend.zeros((2,), np.uint32), backend.zeros((3, width), np.uint32)
+    backend.add_motion(rows, frames, FrameLayout.GRAY8, threshold=25, moved=moved, counts=counts)
+    assert backend.to_host(moved).tolist() == [width, 3 * width]
+    assert backend.to_host(counts)[:, 0].tolist() == [1, 1, 2]
