@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cuda_on_cpu.loader import Sanitizer, run_sanitized
 
+pytestmark = pytest.mark.once
 FOUND = 66  # the exit code of a process in which a sanitizer found something
 
 PRELUDE = f"""

@@ -9,6 +9,7 @@ from cuda.bindings import nvrtc
 
 from gpuheat.kernels import cuda_source, geometry
 
+pytestmark = pytest.mark.once
 CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)
 THREADS = {"motion.cu": geometry.MOTION_THREADS, "histogram.cu": 1024, "blur.cu": 256}
 

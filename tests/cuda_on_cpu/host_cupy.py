@@ -272,8 +272,7 @@ class HostCupy:
         if kind != 2:
             raise BufferError(f"DLPack device {kind}, not CUDA")
         capsule = array.__dlpack__(stream=self.cuda.get_current_stream().ptr or 1)
-        producer = SimpleNamespace(__dlpack__=lambda **_: capsule, __dlpack_device__=lambda: (1, 0))
-        adopted = HostArray(np.from_dlpack(producer), self, device_id)
+        adopted = HostArray(np.from_dlpack(_OnHost(capsule)), self, device_id)
         return adopted.copy() if copy else adopted
 
     def _allocate(self, nbytes: int) -> Any:
@@ -356,3 +355,16 @@ class HostCupy:
             "sharedMemPerBlockOptin": self.shared_memory_optin,
             "sharedMemPerMultiprocessor": attributes["MaxSharedMemoryPerMultiprocessor"],
         }
+
+
+class _OnHost:
+    """A DLPack capsule that claims to be memory of the host, which it is."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
