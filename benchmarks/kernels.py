@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from benchmarks.checking import check, difference
+from benchmarks.content import Spread, moving_band, points
 from gpuheat import BinGrid, FrameLayout, available_backends
 from gpuheat.backends import gaussian
 
@@ -36,10 +38,6 @@ class Case:
     contenders: dict[str, Callable[[], object]]
 
 
-class WrongResultError(Exception):
-    """A contender computed something else than the reference."""
-
-
 def cases(*, quick: bool) -> Iterator[Case]:
     """The cases, in their full size or a quick one."""
     backends = [status.backend for status in available_backends() if status.backend is not None]
@@ -47,29 +45,25 @@ def cases(*, quick: bool) -> Iterator[Case]:
     yield _motion("motion, a 1080p BGR pair", backends, 2, height, width, 3)
     yield _motion("motion, 8 pairs of 1080p BGR frames", backends, 9, height, width, 3)
     yield _motion("motion, 8 pairs of 1080p grey frames", backends, 9, height, width, 1)
-    points = 2_000_000 if quick else 20_000_000
-    for spread in ("spread", "clustered", "whole px"):
-        yield _points(f"histogram, {points // 1_000_000} M float32 points, {spread}", backends, points, spread)
+    number = 2_000_000 if quick else 20_000_000
+    spreads: tuple[Spread, ...] = ("spread", "clustered", "whole px")
+    for spread in spreads:
+        yield _points(f"histogram, {number // 1_000_000} M float32 points, {spread}", backends, number, spread)
     for sigma, size in ((9.0, (225, 300)), (3.0, (height, width))):
         yield _blur(f"blur, sigma {sigma:g}, {size[1]} x {size[0]}", backends, sigma, size)
 
 
 def _motion(name: str, backends: list[Backend], number: int, height: int, width: int, channels: int) -> Case:
-    """``number`` frames in a row, as in a video: a band of noise moves down a picture that stays.
+    """``number`` frames in a row, as in a video.
 
     Two frames stay in the cache from run to run; nine do not, and are a matter of the memory's bandwidth.
     """
-    random = np.random.default_rng(1)
     layout = FrameLayout.BGR24 if channels == 3 else FrameLayout.GRAY8
-    frames = np.empty((number, *layout.frame_shape(height, width)), np.uint8)
-    frames[:] = random.integers(0, 256, frames.shape[1:])
-    for i, frame in enumerate(frames):
-        band = frame[100 * i : 100 * i + 250]
-        band[:] = random.integers(0, 256, band.shape)
+    frames = moving_band(np.random.default_rng(1), (number, *layout.frame_shape(height, width)))
 
     def recipe(pair: int, accumulator: Any) -> None:
-        difference = cv2.absdiff(frames[pair + 1], frames[pair])
-        grey = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY) if channels == 3 else difference
+        changed = cv2.absdiff(frames[pair + 1], frames[pair])
+        grey = cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY) if channels == 3 else changed
         accumulator += cv2.threshold(grey, 25, 255, cv2.THRESH_BINARY)[1].astype(np.float32)
 
     expected = np.zeros((height, width), np.float32)
@@ -86,7 +80,7 @@ def _motion(name: str, backends: list[Backend], number: int, height: int, width:
             b.synchronize()
 
         run()
-        _check(name, backend.name, 255 * backend.to_host(counts), expected)
+        check(name, backend.name, difference(255 * backend.to_host(counts), expected))
         contenders[backend.name] = run
     scratch = np.zeros((height, width), np.float32)
 
@@ -100,16 +94,9 @@ def _motion(name: str, backends: list[Backend], number: int, height: int, width:
     return Case(name, "OpenCV steps", pairs * height * width, "px", pairs * nbytes, contenders)
 
 
-def _points(name: str, backends: list[Backend], points: int, spread: str) -> Case:
-    random = np.random.default_rng(2)
+def _points(name: str, backends: list[Backend], number: int, spread: Spread) -> Case:
     grid = BinGrid.for_image(4000, 3000)
-    if spread == "spread":
-        x, y = random.uniform(0, 4000, points), random.uniform(0, 3000, points)
-    elif spread == "clustered":
-        x, y = random.normal(2000, 150, points), random.normal(1500, 100, points)
-    else:
-        x, y = np.floor(random.uniform(0, 4000, points)), np.floor(random.uniform(0, 3000, points))
-    x, y = x.astype(np.float32), y.astype(np.float32)
+    x, y = (values.astype(np.float32) for values in points(np.random.default_rng(2), number, grid, spread))
     ranges = [[0, grid.height], [0, grid.width]]
     expected = np.histogram2d(y, x, bins=grid.shape, range=ranges)[0]
     contenders: dict[str, Callable[[], object]] = {}
@@ -122,7 +109,7 @@ def _points(name: str, backends: list[Backend], points: int, spread: str) -> Cas
             b.synchronize()
 
         run()
-        _check(name, backend.name, backend.to_host(histogram), expected)
+        check(name, backend.name, difference(backend.to_host(histogram), expected))
         contenders[backend.name] = run
     peer = "numpy.histogram2d"
     if find_spec("fast_histogram") is not None:
@@ -132,7 +119,7 @@ def _points(name: str, backends: list[Backend], points: int, spread: str) -> Cas
         contenders[peer] = lambda: histogram2d(y, x, bins=grid.shape, range=ranges)
     else:
         contenders[peer] = lambda: np.histogram2d(y, x, bins=grid.shape, range=ranges)
-    return Case(name, peer, points, "points", x.nbytes + y.nbytes, contenders)
+    return Case(name, peer, number, "points", x.nbytes + y.nbytes, contenders)
 
 
 def _blur(name: str, backends: list[Backend], sigma: float, size: tuple[int, int]) -> Case:
@@ -149,13 +136,7 @@ def _blur(name: str, backends: list[Backend], sigma: float, size: tuple[int, int
             b.synchronize()
             return blurred
 
-        _check(name, backend.name, backend.to_host(run()), expected, tolerance)
+        check(name, backend.name, difference(backend.to_host(run()), expected), tolerance)
         contenders[backend.name] = run
     contenders["cv2.GaussianBlur"] = lambda: cv2.GaussianBlur(image, (taps, taps), sigma)
     return Case(name, "cv2.GaussianBlur", image.size, "px", 2 * image.nbytes, contenders)
-
-
-def _check(case: str, contender: str, got: Any, expected: Any, tolerance: float = 0.0) -> None:
-    worst = float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
-    if not worst <= tolerance:
-        raise WrongResultError(f"{case}: {contender} is off by up to {worst} (allowed: {tolerance})")

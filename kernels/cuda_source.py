@@ -102,6 +102,7 @@ def every() -> list[Kernel]:
             for (coordinates, products), width, weighted, shared in product(
                 numbers, (16, 1), (False, True), (False, True)
             )
+            if coordinates == products or not shared  # so many bins as need it do not fit into shared memory
         ),
         blur("rows"),
         blur("columns"),

@@ -1,0 +1,182 @@
+"""From what was measured to the rows of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.gpu.case import Case, Planned, Target
+    from benchmarks.timing import Timing
+
+__all__ = ["HEADINGS", "Measured", "Outcome", "Row", "Verdict", "cells", "rows", "single_row", "verdicts"]
+
+HEADINGS: Final = (
+    "case",
+    "contender",
+    "median",
+    "spread",
+    "rate",
+    "GB/s",
+    "of copy",
+    "times as fast as",
+    "target",
+    "off by",
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Times of one run; ``includes_host`` where the device may have waited for the host in between."""
+
+    timing: Timing
+    includes_host: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one contender: ``words`` are "ok", or begin with "failed:", "left out:" or "not run:"."""
+
+    words: str
+    measured: Measured | None = None
+    difference: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target; ``met`` is None where it cannot be judged."""
+
+    wanted: str
+    got: float | None
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender in one case; numbers are None where nothing was measured."""
+
+    case: str
+    contender: str
+    outcome: str
+    clock: str
+    floor: str
+    floor_bytes: int | None = None
+    median_s: float | None = None
+    spread: float | None = None
+    runs: int | None = None
+    includes_host: bool | None = None
+    unit: str = ""
+    items_per_s: float | None = None
+    gigabytes_per_s: float | None = None
+    share_of_copy: float | None = None
+    share_of_copy_all_passes: float | None = None
+    difference: float | None = None
+    times_as_fast_as: Mapping[str, float] = field(default_factory=dict)
+    targets: tuple[Verdict, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong with the project itself."""
+        return self.outcome.startswith("failed")
+
+
+def rows(planned: Planned, case: Case, outcomes: Mapping[str, Outcome], copy: float) -> list[Row]:
+    """One row for each contender; ``copy`` is the copy bandwidth, bytes read and written per second."""
+    peers = {
+        name: outcome.measured.timing.median
+        for name, outcome in outcomes.items()
+        if name in case.peers and outcome.measured is not None
+    }
+    return [_row(planned, case, name, outcome, peers, copy) for name, outcome in outcomes.items()]
+
+
+def single_row(planned: Planned, words: str) -> Row:
+    """The row of a case of which nothing was run."""
+    return Row(planned.name, "all", words, planned.clock, planned.floor)
+
+
+def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mapping[str, float], copy: float) -> Row:
+    if outcome.measured is None:
+        return Row(
+            planned.name,
+            name,
+            outcome.words,
+            planned.clock,
+            planned.floor,
+            floor_bytes=case.floor,
+            unit=case.unit,
+            difference=outcome.difference,
+        )
+    timing = outcome.measured.timing
+    median = timing.median
+    share = None if case.floor is None or planned.clock == "host" else case.floor / median / copy
+    faster = {peer: seconds / median for peer, seconds in peers.items() if peer != name}
+    return Row(
+        planned.name,
+        name,
+        outcome.words,
+        planned.clock,
+        planned.floor,
+        floor_bytes=case.floor,
+        median_s=median,
+        spread=timing.spread,
+        runs=len(timing.runs),
+        includes_host=outcome.measured.includes_host,
+        unit=case.unit,
+        items_per_s=case.items / median,
+        gigabytes_per_s=None if case.floor is None else case.floor / median / 1e9,
+        share_of_copy=share,
+        share_of_copy_all_passes=None if case.all_passes is None else case.all_passes / median / copy,
+        difference=outcome.difference,
+        times_as_fast_as=faster,
+        targets=() if name in case.peers else verdicts(planned.target, share, faster),
+    )
+
+
+def verdicts(target: Target, share: float | None, faster: Mapping[str, float]) -> tuple[Verdict, ...]:
+    """Each target beside what was reached; one whose peer was not measured cannot be judged."""
+    judged = []
+    if target.share is not None:
+        met = None if share is None else share >= target.share
+        judged.append(Verdict(f"{100 * target.share:.0f} % of copy", share, met))
+    for peer, times in target.times.items():
+        got = faster.get(peer)
+        judged.append(Verdict(f"{times:g} x {peer}", got, None if got is None else got >= times))
+    return tuple(judged)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """The row as the tables show it, in the order of HEADINGS."""
+    if row.median_s is None:
+        return (row.case, row.contender, row.outcome, *[""] * (len(HEADINGS) - 3))
+    share = "" if row.share_of_copy is None else f"{100 * row.share_of_copy:.0f} %"
+    if row.share_of_copy_all_passes is not None:
+        share += f" ({100 * row.share_of_copy_all_passes:.0f} % with all passes)"
+    return (
+        row.case,
+        row.contender,
+        _seconds(row.median_s) + (" with host" if row.includes_host else ""),
+        f"{100 * (row.spread or 0):.0f} %",
+        _rate(row.items_per_s or 0, row.unit),
+        "" if row.gigabytes_per_s is None else f"{row.gigabytes_per_s:,.1f}",
+        share,
+        ", ".join(f"{times:.3g} x {peer}" for peer, times in row.times_as_fast_as.items()),
+        ", ".join(f"{verdict.wanted}: {_judgement(verdict.met)}" for verdict in row.targets),
+        "" if row.difference is None else f"{row.difference:.3g}",
+    )
+
+
+def _judgement(met: bool | None) -> str:
+    return "not judged" if met is None else "met" if met else "missed"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.3f} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.2f} us"
+
+
+def _rate(per_second: float, unit: str) -> str:
+    scale, prefix = next(pair for pair in ((1e9, "G "), (1e6, "M "), (0.0, "")) if per_second >= pair[0])
+    number = per_second / (scale or 1)
+    return f"{number:,.{1 if number < 100 else 0}f} {prefix}{unit}/s"
