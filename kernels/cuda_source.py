@@ -77,9 +77,13 @@ def histogram(coordinates: Number, products: Number, alignment: int, *, weighted
     )
 
 
-def blur(along: Literal["rows", "columns"]) -> Kernel:
-    """One pass of the separable blur."""
-    tile = geometry.BLUR_ROWS_TILE if along == "rows" else geometry.BLUR_COLUMNS_TILE
+def blur(along: Literal["rows", "columns", "both"]) -> Kernel:
+    """One pass of the separable blur, or both at once."""
+    tile = {
+        "rows": geometry.BLUR_ROWS_TILE,
+        "columns": geometry.BLUR_COLUMNS_TILE,
+        "both": geometry.BLUR_BOTH_TILE,
+    }[along]
     macros = (
         (f"ALONG_{along.upper()}", 1),
         ("THREADS_X", geometry.BLUR_THREADS[0]),
@@ -106,4 +110,5 @@ def every() -> list[Kernel]:
         ),
         blur("rows"),
         blur("columns"),
+        blur("both"),
     ]

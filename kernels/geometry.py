@@ -12,6 +12,7 @@ from math import gcd
 from typing import Final
 
 __all__ = [
+    "BLUR_BOTH_TILE",
     "BLUR_COLUMNS_TILE",
     "BLUR_ROWS_TILE",
     "BLUR_TAPS",
@@ -20,17 +21,27 @@ __all__ = [
     "MOTION_PAIRS",
     "MOTION_PIXELS",
     "MOTION_THREADS",
+    "NUMBA_BLUR_ROWS",
+    "NUMBA_BLUR_TAPS",
+    "NUMBA_GROUPS",
+    "NUMBA_PAIRS",
+    "NUMBA_THREADS",
     "POINTS_AT_ONCE",
     "REGISTERS",
     "SHARED_STATIC",
     "Device",
     "Launch",
     "alignment",
+    "blur_both",
     "blur_columns",
     "blur_rows",
     "histogram",
     "motion",
     "motion_blocks",
+    "numba_blur",
+    "numba_copy",
+    "numba_histogram",
+    "numba_motion",
 ]
 
 REGISTERS: Final = 65_536
@@ -54,6 +65,8 @@ BLUR_ROWS_TILE: Final = (128, 8)
 """Pixels (wide, high) that a block of blur_rows writes: 4 in a row for each thread."""
 BLUR_COLUMNS_TILE: Final = (32, 64)
 """Pixels (wide, high) that a block of blur_columns writes: 8 in a column for each thread."""
+BLUR_BOTH_TILE: Final = (128, 64)
+"""Pixels (wide, high) that a block of blur_both writes."""
 BLUR_TAPS: Final = 64
 """Weights under way at once; longer kernels are worked off in pieces, so that any radius fits."""
 
@@ -115,6 +128,21 @@ def histogram(points: int, bins: int, device: Device) -> Launch:
     return Launch((min(max(1, resident) * device.multiprocessors, worth),), (1024,), shared)
 
 
+def blur_both(height: int, width: int, radius: int, device: Device) -> Launch | None:
+    """One block for each tile of BLUR_BOTH_TILE; None where two passes are better, or all that can be done.
+
+    A block keeps its tile and ``radius`` rows on either side in shared memory after the first pass. That has to fit
+    twice into a multiprocessor, so that one block computes while another one loads.
+    """
+    wide, high = BLUR_BOTH_TILE
+    shared = 4 * wide * (high + 2 * radius)
+    static = 4 * (BLUR_THREADS[1] * (wide + BLUR_TAPS) + BLUR_TAPS)
+    whole = shared + static
+    if 2 * radius + 1 > BLUR_TAPS or whole > device.shared_block or 2 * (whole + 1024) > device.shared_multiprocessor:
+        return None
+    return Launch(_tiles(height, width, BLUR_BOTH_TILE).grid, BLUR_THREADS, shared)
+
+
 def blur_rows(height: int, width: int) -> Launch:
     """One block for each tile of BLUR_ROWS_TILE, numbered along x alone."""
     return _tiles(height, width, BLUR_ROWS_TILE)
@@ -127,3 +155,49 @@ def blur_columns(height: int, width: int) -> Launch:
 
 def _tiles(height: int, width: int, tile: tuple[int, int]) -> Launch:
     return Launch((-(-width // tile[0]) * -(-height // tile[1]),), BLUR_THREADS)
+
+
+# ---- the kernels of numba_cuda.py ------------------------------------------------------------------------------------
+# The threads of a block are an argument: Numba's simulator starts a thread of the host for each.
+
+NUMBA_THREADS: Final = 128
+NUMBA_PAIRS: Final = 128
+"""Pairs of one launch: a block counts in a byte for each pair and thread, 16 KB of shared memory at most."""
+NUMBA_GROUPS: Final = {"gray8": 4, "bgr24": 2, "yuv420p": 1, "nv12": 1}
+"""Groups of 4 pixels of a row, or of two rows where the frame is planar, that one thread compares."""
+NUMBA_BLUR_ROWS: Final = 4
+"""Pixels under each other that one thread of blur sums up."""
+NUMBA_BLUR_TAPS: Final = 64
+"""Weights under way at once."""
+
+
+def numba_motion(pixel_format: str, rows: int, width: int, pairs: int, threads: int = NUMBA_THREADS) -> Launch:
+    """A thread for every NUMBA_GROUPS groups of 4 px; a planar frame's rows count in twos.
+
+    Worked example: 1080 rows of 1918 grey px are 1080 * 480 groups, 4 a thread, 128 threads a block: 1013 blocks, and
+    16 pairs take 16 * 128 bytes of shared memory.
+    """
+    groups = rows * -(-width // 4)
+    return Launch((-(-groups // (NUMBA_GROUPS[pixel_format] * threads)),), (threads,), pairs * threads)
+
+
+def numba_histogram(points: int, bins: int, device: Device, threads: int = 1024) -> Launch:
+    """As histogram, with at most so many threads in a block."""
+    launch = histogram(points, bins, device)
+    return Launch(launch.grid, (min(threads, launch.block[0]),), launch.shared)
+
+
+def numba_blur(height: int, width: int, threads: int = 2 * NUMBA_THREADS) -> Launch:
+    """One block for each tile, as wide as it has threads across and NUMBA_BLUR_ROWS times as high as it has down."""
+    across = min(32, max(1, threads // 4))
+    down = threads // across
+    tiles = -(-width // across) * -(-height // (NUMBA_BLUR_ROWS * down))
+    high = NUMBA_BLUR_ROWS * down
+    tile = max((across + NUMBA_BLUR_TAPS) * high, across * (high + NUMBA_BLUR_TAPS))
+    shared = 4 * (NUMBA_BLUR_TAPS + tile)
+    return Launch((tiles,), (across, down), shared)
+
+
+def numba_copy(elements: int, threads: int = NUMBA_THREADS) -> Launch:
+    """A thread for every element."""
+    return Launch((-(-elements // threads),), (threads,))

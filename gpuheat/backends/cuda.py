@@ -260,16 +260,13 @@ class CudaBackend(ABC):
                 self._give_back(array, own)
 
     def gaussian_blur(self, image: Array, sigma: float) -> Array:
-        """Two passes, along the rows and along the columns."""
+        """Along the rows and along the columns, with the weights of the other backends."""
         check_image(image)
         weights = gaussian.weights(sigma)
         with self._on_device():
             blurred = self._empty(tuple(image.shape), np.dtype(np.float32))
             if image.size > 0:
-                between = self._empty(tuple(image.shape), np.dtype(np.float32))
-                taps = self._uploader.upload(weights)
-                self._blur("rows", self._contiguous(image), taps, between)
-                self._blur("columns", between, taps, blurred)
+                self._blur(self._contiguous(image), self._uploader.upload(weights), blurred)
             return blurred
 
     @abstractmethod
@@ -281,8 +278,8 @@ class CudaBackend(ABC):
         """Launch a motion kernel for at most ``pairs_at_once`` pairs."""
 
     @abstractmethod
-    def _blur(self, along: str, image: Array, weights: Array, blurred: Array) -> None:
-        """Launch a blur kernel along ``"rows"`` or ``"columns"`` of a C-contiguous image."""
+    def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
+        """Launch the blur of an image along its rows and its columns; all arrays are contiguous."""
 
     # ---- how arrays lie ------------------------------------------------------------------------------------------
 

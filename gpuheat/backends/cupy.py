@@ -200,19 +200,25 @@ class CupyBackend(CudaBackend):
             widest.append(max(half, geometry.alignment(*numbers)))
         return min(widest)
 
-    def _blur(self, along: str, image: Array, weights: Array, blurred: Array) -> None:
+    def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
         height, width = image.shape
-        kernel = cuda_source.blur("rows" if along == "rows" else "columns")
-        launch = (geometry.blur_rows if along == "rows" else geometry.blur_columns)(height, width)
-        radius = np.int32(weights.size // 2)
-        self._launch(kernel, launch, image, weights, np.int64(height), np.int64(width), radius, blurred)
+        radius = weights.size // 2
+        sizes = np.int64(height), np.int64(width), np.int32(radius)
+        both = geometry.blur_both(height, width, radius, self._limits)
+        if both is not None:
+            self._launch(cuda_source.blur("both"), both, image, weights, *sizes, blurred)
+            return
+        between = self._empty((height, width), np.dtype(np.float32))
+        self._launch(cuda_source.blur("rows"), geometry.blur_rows(height, width), image, weights, *sizes, between)
+        columns = geometry.blur_columns(height, width)
+        self._launch(cuda_source.blur("columns"), columns, between, weights, *sizes, blurred)
 
     def _launch(self, kernel: cuda_source.Kernel, launch: geometry.Launch, *arguments: Any) -> None:
         """Start a kernel on the current stream; a number's type has to be that of the kernel's parameter."""
         if kernel not in self._kernels:
             function = self._kernels[kernel] = self._load(self._cupy, kernel)
-            if kernel.file == "histogram.cu":
-                function.max_dynamic_shared_size_bytes = self._limits.shared_block
+            if launch.shared > 0:
+                function.max_dynamic_shared_size_bytes = self._limits.shared_block - function.shared_size_bytes
         self._kernels[kernel](launch.grid, launch.block, arguments, shared_mem=launch.shared)
 
 

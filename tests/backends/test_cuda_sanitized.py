@@ -39,9 +39,9 @@ def planted(*changes):
 
 def without_barrier(number):
     def load(module, kernel):
-        before, between, after = kernel.source.split("__syncthreads();")
-        kept = (before + between + "__syncthreads();" + after, before + "__syncthreads();" + between + after)
-        return planted((kernel.source, kept[number]))(module, kernel)
+        parts = kernel.source.split("__syncthreads();")
+        parts[number : number + 2] = [parts[number] + parts[number + 1]]
+        return planted((kernel.source, "__syncthreads();".join(parts)))(module, kernel)
     return load
 
 def motion(pixel_format, height, width, pad=0, decayed=False, load=planted()):
@@ -101,7 +101,7 @@ ALL = {
     "motion, padded": "motion('bgr24', 4, 16, pad=16); motion('gray8', 3, 21, pad=3); motion('bgr24', 3, 20, pad=4)",
     "motion, planar": "motion('yuv420p', 4, 34); motion('nv12', 6, 18, pad=14); motion('nv12', 4, 22)",
     "histogram": "points(999, np.float32, True); points(1001, np.float64, False); points(130, np.float32, True, False)",
-    "blur": "blur(9, 13, 1.0); blur(3, 2, 11.0); blur(1, 7, 2.0)",
+    "blur": "blur(9, 13, 1.0); blur(3, 2, 11.0); blur(1, 7, 2.0); blur(65, 4, 0.5)",
 }
 
 
@@ -113,9 +113,9 @@ def test_nothing_is_found_in_the_kernels(what: str, sanitizer: Sanitizer) -> Non
 
 
 BARRIERS = {
-    "motion.cu": "motion('gray8', 3, 37, load=without_barrier({}))",
-    "histogram.cu": "points(999, np.float32, False, load=without_barrier({}))",
-    "blur.cu": "blur(9, 13, 9.0, load=without_barrier({}))",
+    "motion.cu": ["motion('gray8', 3, 37, load=without_barrier({}))"] * 2,
+    "histogram.cu": ["points(999, np.float32, False, load=without_barrier({}))"] * 2,
+    "blur.cu": ["blur(9, 13, 9.0, load=without_barrier({}))"] * 4 + ["blur(9, 13, 1.0, load=without_barrier({}))"] * 2,
 }
 
 
@@ -124,8 +124,8 @@ BARRIERS = {
     [
         *(
             pytest.param("thread", file, plant.format(number), id=f"{file}, barrier {number}")
-            for file, plant in BARRIERS.items()
-            for number in (0, 1)
+            for file, plants in BARRIERS.items()
+            for number, plant in enumerate(plants)
         ),
         pytest.param(
             "address",
@@ -155,8 +155,14 @@ BARRIERS = {
         pytest.param(
             "address",
             "blur.cu",
-            "blur(9, 13, 1.0, load=planted(('y < height && x < width', 'x < width')))",
+            "blur(9, 13, 9.0, load=planted(('y < height && x + j < width', 'x + j < width')))",
             id="blur, rows behind the last",
+        ),
+        pytest.param(
+            "address",
+            "blur.cu",
+            "blur(9, 13, 1.0, load=planted(('top + row + j < height && x < width', 'x < width')))",
+            id="blur at once, rows behind the last",
         ),
     ],
 )

@@ -289,6 +289,16 @@ def test_private_bins_for_many_points_and_global_ones_for_few(launched: tuple[Cu
     assert "histogram_float_in_float_align16_shared" in names
 
 
+def test_short_kernels_blur_along_both_axes_at_once(launched: tuple[CupyBackend, list[str]]) -> None:
+    backend, names = launched
+    image = np.random.default_rng(3).random((140, 150), np.float32)
+    for sigma in (3.0, 9.0):
+        blurred = backend.to_host(backend.gaussian_blur(backend.asarray(image), sigma))
+        tolerance = reference.blur_tolerance(reference.blur_radius(sigma), 1.0)
+        np.testing.assert_allclose(blurred, reference.blur(image, sigma), rtol=0, atol=tolerance)
+    assert names == ["blur_along_both", "blur_along_rows", "blur_along_columns"]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_sums_beyond_32_bits(shared: bool) -> None:
     """Heavy weights, in one hot bin and scattered, overflow the 32-bit private bins many times over."""
@@ -325,7 +335,7 @@ def test_compiling_is_announced_when_it_takes_long(
     monkeypatch.setattr(cupy_backend, "SLOW", 0.0)
     with caplog.at_level(logging.WARNING, "gpuheat"):
         CupyBackend(module=HostCupy()).gaussian_blur(CupyBackend(module=HostCupy()).zeros((2, 2), np.float32), 1.0)
-    assert "compiled the CUDA kernel blur_along_rows" in caplog.text
+    assert "compiled the CUDA kernel blur_along_both" in caplog.text
 
 
 def test_many_bins_are_found_with_double_products(launched: tuple[CupyBackend, list[str]]) -> None:

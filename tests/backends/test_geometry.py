@@ -68,6 +68,24 @@ def test_histogram_stays_within_the_device(points: int, bins: int, device: geome
         assert points >= bins * launch.grid[0]
 
 
+@pytest.mark.parametrize(
+    ("radius", "device", "shared"),
+    [
+        pytest.param(12, H200, 4 * 128 * (64 + 24), id="sigma 3"),
+        pytest.param(31, H200, 4 * 128 * (64 + 62), id="the longest kernel"),
+        pytest.param(32, H200, None, id="one longer"),
+        pytest.param(1, RTX_2080, None, id="two blocks would not fit"),
+    ],
+)
+def test_blur_does_both_passes_at_once_where_the_tile_fits(
+    radius: int, device: geometry.Device, shared: int | None
+) -> None:
+    launch = geometry.blur_both(2160, 3840, radius, device)
+    assert (launch and launch.shared) == shared
+    if launch is not None:
+        assert launch.grid == (30 * 34,)
+
+
 @given(numbers=st.lists(st.integers(-(2**40), 2**40), min_size=1))
 def test_alignment_is_the_widest_load_that_suits_all(numbers: list[int]) -> None:
     widest = next(width for width in (16, 4, 1) if all(number % width == 0 for number in numbers))
