@@ -43,7 +43,7 @@ def main() -> None:
             import_module("cupy").cuda.set_allocator(None)
             backend, used = recording_cupy()
             number = everything(backend)
-            missing = [kernel.name for kernel in cuda_source.every() if kernel not in used and _can_be_used(kernel)]
+            missing = [kernel.name for kernel in cuda_source.every() if kernel not in used]
             if missing:
                 raise SystemExit(f"kernels that were not run: {', '.join(missing)}")
         else:
@@ -57,11 +57,6 @@ def everything(backend: Backend) -> int:
     for name, off, allowed in results:
         check(name, backend.name, off, allowed)
     return len(results)
-
-
-def _can_be_used(kernel: cuda_source.Kernel) -> bool:
-    """Float32 points need float64 products only for more bins than fit into shared memory."""
-    return not (kernel.name.startswith("histogram_float_in_double") and kernel.name.endswith("_shared"))
 
 
 def _motion(backend: Backend) -> Iterator[tuple[str, float, float]]:
