@@ -6,6 +6,8 @@ on the memory and the processor of this machine (tests/cuda_on_cpu).
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ from gpuheat.backends.cupy import CupyBackend
 
 settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
 settings.load_profile("gpuheat")
+
+if "NUMBA_ENABLE_CUDASIM" in os.environ:
+    sys.setswitchinterval(1e-4)  # s; the threads of Numba's simulator wait for each other in turns this long
 
 CORE = ("numba", "numpy")  # their packages are always installed, so that one which cannot load is a failure
 ON_CPU = "cupy-on-cpu"

@@ -107,6 +107,7 @@ def test_equals_the_slow_loops(backend: Backend, data: st.DataObject) -> None:
         np.testing.assert_array_equal(got.decayed, decayed)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("threshold", THRESHOLDS)
 @pytest.mark.parametrize("channels", [(3,), ()], ids=["bgr", "grey"])
 def test_equals_opencv_on_frames_worth_several_threads(

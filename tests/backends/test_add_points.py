@@ -92,6 +92,7 @@ def test_every_edge_and_its_neighbours(backend: Backend, grid: BinGrid, dtype: A
     np.testing.assert_array_equal(run(backend, grid, x, y), by_numpy(grid, x, y))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     "grid",
@@ -122,6 +123,7 @@ def test_threads_do_not_change_the_result(threads: int) -> None:
     np.testing.assert_array_equal(run(NumbaBackend(threads), grid, x, y), want)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_all_points_in_one_bin_with_sums_beyond_float64(backend: Backend, dtype: Any) -> None:
     size = (1 << 21) + 3

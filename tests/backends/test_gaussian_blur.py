@@ -49,7 +49,17 @@ def test_equals_explicit_sums(backend: Backend, seed: int, shape: tuple[int, int
 
 
 @pytest.mark.parametrize("sigma", SIGMAS)
-@pytest.mark.parametrize("shape", [(169, 300), (300, 225), (37, 1100), (1, 700), (700, 1), (1, 1), (2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(
+            pytest.param(shape, marks=pytest.mark.large)
+            for shape in [(169, 300), (300, 225), (37, 1100), (1, 700), (700, 1)]
+        ),
+        *((1, 70), (70, 1), (1, 1), (2, 2)),
+    ],
+    ids=str,
+)
 def test_equals_opencv(backend: Backend, shape: tuple[int, int], sigma: float) -> None:
     image = noise(shape[1], shape)
     want = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ CONVERSIONS = [
     pytest.param("bt601", "full", SMPTE170M, FULL, id="601-full"),
     pytest.param("bt709", "full", BT709, FULL, id="709-full"),
 ]
+SIZES = [(6, 16), (10, 14), pytest.param((270, 482), marks=pytest.mark.large)]
 LAYOUT_601 = FrameLayout("yuv420p", YUV_TO_BGR["bt601", "limited"])
 Planes = tuple[NDArray[np.uint8], ...]
 
@@ -65,28 +67,31 @@ def compare(backend: Backend, planes: Planes, layout: FrameLayout, **options: An
     return backend.to_host(counts), backend.to_host(moved)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(("matrix", "value_range", "colorspace", "color_range"), CONVERSIONS)
 def test_equal_to_comparing_what_ffmpeg_makes_of_the_frames(
     backend: Backend,
+    size: tuple[int, int],
     matrix: Literal["bt601", "bt709"],
     value_range: Literal["limited", "full"],
     colorspace: int,
     color_range: int,
 ) -> None:
     layout = FrameLayout("yuv420p", YUV_TO_BGR[matrix, value_range])
-    planes = random_planes(layout, 270, 482, frames=4, seed=1)
+    planes = random_planes(layout, *size, frames=4, seed=1)
     pictures = [ffmpeg_bgr(tuple(plane[i] for plane in planes), colorspace, color_range) for i in range(4)]
     for i, picture in enumerate(pictures):
         np.testing.assert_array_equal(to_bgr(tuple(plane[i] for plane in planes), layout), picture)
     counts, moved = compare(backend, planes, layout)
     wanted_counts, wanted_moved = compare(backend, (np.stack(pictures),), FrameLayout.BGR24)
-    assert 0 < wanted_moved.max() < 270 * 482
+    assert 0 < wanted_moved.max() < math.prod(size)
     np.testing.assert_array_equal(counts, wanted_counts)
     np.testing.assert_array_equal(moved, wanted_moved)
 
 
-def test_nv12_is_compared_like_yuv420p_of_the_same_content(backend: Backend) -> None:
-    y, u, v = random_planes(LAYOUT_601, 270, 482, frames=3, seed=6)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_nv12_is_compared_like_yuv420p_of_the_same_content(backend: Backend, size: tuple[int, int]) -> None:
+    y, u, v = random_planes(LAYOUT_601, *size, frames=3, seed=6)
     nv12 = FrameLayout("nv12", LAYOUT_601.conversion)
     counts, moved = compare(backend, (y, np.stack([u, v], axis=-1)), nv12)
     wanted_counts, wanted_moved = compare(backend, (y, u, v), LAYOUT_601)
@@ -109,10 +114,11 @@ def test_the_conversion_is_right_for_every_luma_with_extreme_and_middle_colors(c
     np.testing.assert_array_equal(to_bgr(planes, layout), ffmpeg_bgr(planes, colorspace, color_range))
 
 
-def test_padded_rows_mask_and_every_thread(backend: Backend) -> None:
-    """Large enough for more than one thread's share."""
-    planes = random_planes(LAYOUT_601, 600, 800, frames=2, seed=2)
-    mask = np.random.default_rng(3).integers(0, 2, (600, 800), np.uint8)
+@pytest.mark.parametrize("size", [(8, 18), pytest.param((600, 800), marks=pytest.mark.large)], ids=str)
+def test_padded_rows_mask_and_every_thread(backend: Backend, size: tuple[int, int]) -> None:
+    """The larger one is large enough for more than one thread's share."""
+    planes = random_planes(LAYOUT_601, *size, frames=2, seed=2)
+    mask = np.random.default_rng(3).integers(0, 2, size, np.uint8)
     padded = tuple(np.pad(plane, ((0, 0), (0, 0), (0, 24)))[..., : plane.shape[2]] for plane in planes)
     counts, moved = compare(backend, padded, LAYOUT_601, mask=backend.asarray(mask))
     whole, _ = compare(backend, planes, LAYOUT_601)
