@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gpuheat.motion.heatmap import MotionHeatmap as MotionHeatmap
     from gpuheat.pixels import FrameLayout as FrameLayout
 
-    __version__: str
+__version__ = "0.2.0"
 
 _HOMES = {
     "Backend": "gpuheat.backends",
@@ -51,14 +51,9 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        value: Any = version("gpuheat")
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: Any = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import import_module
+from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,5 +112,5 @@ def test_types_are_published() -> None:
     assert files("gpuheat").joinpath("py.typed").is_file()
 
 
-def test_version_is_the_one_in_pyproject() -> None:
-    assert gpuheat.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+def test_version_is_the_one_installed() -> None:
+    assert gpuheat.__version__ == version("gpuheat")
