@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuheat.backends import get_backend as get_backend
     from gpuheat.backends import register_backend as register_backend
     from gpuheat.errors import BackendUnavailableError as BackendUnavailableError
+    from gpuheat.errors import DeviceMemoryError as DeviceMemoryError
     from gpuheat.errors import GpuheatError as GpuheatError
     from gpuheat.errors import InputError as InputError
     from gpuheat.errors import OptionError as OptionError
@@ -32,6 +33,7 @@ _HOMES = {
     "Backend": "gpuheat.backends",
     "BackendUnavailableError": "gpuheat.errors",
     "BinGrid": "gpuheat.grid",
+    "DeviceMemoryError": "gpuheat.errors",
     "FixationCounter": "gpuheat.fixation.counter",
     "FixationHeatmap": "gpuheat.fixation.heatmap",
     "FrameLayout": "gpuheat.pixels",
