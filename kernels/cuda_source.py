@@ -50,6 +50,7 @@ def motion(pixel_format: PixelFormat, alignment: int, *, decayed: bool) -> Kerne
         ("THREADS", geometry.MOTION_THREADS),
         ("PAIRS", geometry.MOTION_PAIRS),
         ("BLOCKS", geometry.motion_blocks(pixel_format, alignment)),
+        ("AHEAD", geometry.motion_ahead(pixel_format, alignment)),
         ("BLUE", grey.BLUE),
         ("GREEN", grey.GREEN),
         ("RED", grey.RED),

@@ -21,7 +21,7 @@
 //
 // Macros: KERNEL, one of FORMAT_GRAY8, FORMAT_BGR24, FORMAT_YUV420P and FORMAT_NV12, ALIGNMENT (16, 4 or 1: all
 // addresses, pitches and strides are multiples of it; of half of it in the planes U and V of yuv420p, if 16), DECAYED,
-// THREADS, PAIRS, BLOCKS, BLUE, GREEN, RED (cuda_source.py).
+// THREADS, PAIRS, BLOCKS, AHEAD (frames being loaded at a time), BLUE, GREEN, RED (cuda_source.py).
 
 typedef unsigned char byte;
 
@@ -270,6 +270,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) KERNEL(
     const long long pixel = row * width + column;
 #endif
 
+    const auto to_next_frame = [&] {
+        at[0] += stride_0;
+#if defined(PLANAR)
+        at[1] += stride_1;
+#endif
+#if defined(FORMAT_YUV420P)
+        at[2] += stride_2;
+#endif
+    };
     // The places of a quad's pixels in counts, mask and decayed follow each other.
     const auto place = [&](int quad) { return pixel + (quad / 4) * width + 4 * (quad % 4); };
 
@@ -283,7 +292,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) KERNEL(
                 watched[quad] |= 1u << (8 * i);
     }
 
-    unsigned raw[RAW], next[RAW], before[COLORS];
+    unsigned raw[RAW], next[AHEAD][RAW], before[COLORS];
     load_pixels(before_at, &previous_pitch_0, pixels, raw);
 #if defined(PLANAR)
     to_colors(raw, by, before);
@@ -292,48 +301,53 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) KERNEL(
     for (int i = 0; i < COLORS; ++i)
         before[i] = raw[i];
 #endif
-    load_pixels(at, &pitch_0, pixels, next);
+#pragma unroll
+    for (int ahead = 0; ahead < AHEAD; ++ahead)
+        if (ahead < pairs) {
+            load_pixels(at, &pitch_0, pixels, next[ahead]);
+            to_next_frame();
+        }
 
-    for (int pair = 0; pair < pairs; ++pair) {
+    for (int first = 0; first < pairs; first += AHEAD) {
 #pragma unroll
-        for (int i = 0; i < RAW; ++i)
-            raw[i] = next[i];
-        if (pair + 1 < pairs) { // under way while this frame is compared
-            at[0] += stride_0;
+        for (int ahead = 0; ahead < AHEAD; ++ahead) {
+            const int pair = first + ahead;
+            if (pair >= pairs)
+                break;
+#pragma unroll
+            for (int i = 0; i < RAW; ++i)
+                raw[i] = next[ahead][i];
+            if (pair + AHEAD < pairs) { // under way while this frame and those before it are compared
+                load_pixels(at, &pitch_0, pixels, next[ahead]);
+                to_next_frame();
+            }
 #if defined(PLANAR)
-            at[1] += stride_1;
-#endif
-#if defined(FORMAT_YUV420P)
-            at[2] += stride_2;
-#endif
-            load_pixels(at, &pitch_0, pixels, next);
-        }
-#if defined(PLANAR)
-        unsigned now[COLORS];
-        to_colors(raw, by, now);
+            unsigned now[COLORS];
+            to_colors(raw, by, now);
 #else
-        const unsigned *const now = raw;
+            const unsigned *const now = raw;
 #endif
-        unsigned here = 0;
+            unsigned here = 0;
 #pragma unroll
-        for (int quad = 0; quad < QUADS; ++quad) {
-            const int word = quad * (COLORS / QUADS);
-            const unsigned bits = moved_bits(before + word, now + word, limit) & watched[quad];
-            counted[quad] += bits;
-            here = __dp4a(bits, ONES, here);
+            for (int quad = 0; quad < QUADS; ++quad) {
+                const int word = quad * (COLORS / QUADS);
+                const unsigned bits = moved_bits(before + word, now + word, limit) & watched[quad];
+                counted[quad] += bits;
+                here = __dp4a(bits, ONES, here);
 #if DECAYED
-            if (bits != 0) // no other thread has these pixels
-                for (int i = 0; i < 4; ++i)
-                    if (bits >> (8 * i) & 1)
-                        decayed[place(quad) + i] += weights[pair];
+                if (bits != 0) // no other thread has these pixels
+                    for (int i = 0; i < 4; ++i)
+                        if (bits >> (8 * i) & 1)
+                            decayed[place(quad) + i] += weights[pair];
 #endif
-        }
+            }
 #pragma unroll
-        for (int i = 0; i < COLORS; ++i)
-            before[i] = now[i];
-        here = warp_sum(here);
-        if (threadIdx.x % 32 == 0 && here != 0)
-            atomicAdd(&moved_here[pair], here);
+            for (int i = 0; i < COLORS; ++i)
+                before[i] = now[i];
+            here = warp_sum(here);
+            if (threadIdx.x % 32 == 0 && here != 0)
+                atomicAdd(&moved_here[pair], here);
+        }
     }
 
     if (counts != nullptr) {
