@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpuheat.errors import OptionError
 from gpuheat.options import whole_number
@@ -78,6 +78,22 @@ class BinGrid:
     def shape(self) -> tuple[int, int]:
         """Shape of the histogram, (ny, nx): row first, as images are."""
         return self.ny, self.nx
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """Bins per px along x and y."""
+        return self.nx / self.width, self.ny / self.height
+
+    def margins(self, dtype: np.dtype[Any]) -> tuple[float, float]:
+        """More than the error of ``coordinate * scale`` along x and y, in bins, where both are of this float type.
+
+        The product is off by less than eps times the number of bins, for scale and product are rounded once each;
+        this is four times that.
+        """
+        import numpy as np
+
+        eps = float(np.finfo(dtype).eps)
+        return 4 * eps * self.nx, 4 * eps * self.ny
 
     @cached_property
     def x_edges(self) -> NDArray[np.float64]:

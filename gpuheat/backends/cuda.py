@@ -73,8 +73,7 @@ class Comparison:
 class Points:
     """One launch of a histogram kernel; arrays are contiguous.
 
-    ``scales`` are bins per px along x and y, ``margins`` more than the error of coordinate * scale, in bins;
-    both are meant for products of the type ``products``.
+    ``scales`` and ``margins`` are those of BinGrid, meant for products of the type ``products``.
     """
 
     x: Array
@@ -86,7 +85,6 @@ class Points:
     scales: tuple[float, float]
     margins: tuple[float, float]
     histogram: Array
-    launch: geometry.Launch
 
 
 class CudaBackend(ABC):
@@ -176,12 +174,11 @@ class CudaBackend(ABC):
     # ---- operations ----------------------------------------------------------------------------------------------
 
     def add_points(self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None) -> None:
-        """Points into bins: private ones in shared memory, or those in global memory (geometry.histogram)."""
+        """Points into bins: private ones in shared memory where that pays, or those in global memory."""
         check_points(histogram, grid, x, y, weight)
         if x.size == 0:
             return
         products = _products(np.dtype(str(x.dtype)), grid)
-        margin = 4 * float(np.finfo(products).eps)  # coordinate * scale is off by less than eps * bins
         with self._on_device():
             own = self._contiguous(histogram)
             self._add_points(
@@ -192,10 +189,9 @@ class CudaBackend(ABC):
                     edges=self._device_edges(grid),
                     bins=(grid.nx, grid.ny),
                     products=products,
-                    scales=(grid.nx / grid.width, grid.ny / grid.height),
-                    margins=(margin * grid.nx, margin * grid.ny),
+                    scales=grid.scales,
+                    margins=grid.margins(products),
                     histogram=own,
-                    launch=geometry.histogram(x.size, grid.nx * grid.ny, self._limits),
                 )
             )
             self._give_back(histogram, own)
@@ -302,6 +298,7 @@ class CudaBackend(ABC):
             if len(self._edges) >= 8:
                 self._edges.clear()
             self._edges[grid] = self._uploader.upload(grid.x_edges), self._uploader.upload(grid.y_edges)
+            self.synchronize()  # once: the next points may come on another stream
         return self._edges[grid]
 
 

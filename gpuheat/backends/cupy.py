@@ -141,6 +141,8 @@ class CupyBackend(CudaBackend):
 
     def _add_points(self, points: Points) -> None:
         weights = [] if points.weight is None else [points.weight]
+        nx, ny = points.bins
+        launch = geometry.histogram(points.x.size, nx * ny, self._limits)
         wide = geometry.alignment(*map(self._address, (points.x, points.y, *weights)))
         products = points.products.type
         kernel = cuda_source.histogram(
@@ -148,17 +150,18 @@ class CupyBackend(CudaBackend):
             "float" if products is np.float32 else "double",
             16 if wide == 16 else 1,
             weighted=points.weight is not None,
-            shared=points.launch.shared > 0,
+            shared=launch.shared > 0,
         )
         self._launch(
             kernel,
-            points.launch,
+            launch,
             points.x,
             points.y,
             *weights,
             np.int64(points.x.size),
             *points.edges,
-            *map(np.int32, points.bins),
+            np.int32(nx),
+            np.int32(ny),
             *map(products, (*points.scales, *points.margins)),
             points.histogram,
         )

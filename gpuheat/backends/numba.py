@@ -59,8 +59,6 @@ class NumbaBackend(HostArrays):
         """Points into private bins, one set per thread, added up at the end."""
         check_points(histogram, grid, x, y, weight)
         number = x.dtype.type
-        # x * scale rounds twice: it is off by less than eps * bins. Four times that is a margin.
-        margin = 4 * float(np.finfo(x.dtype).eps)
         x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
         weight = np.empty(0, np.uint32) if weight is None else np.ascontiguousarray(weight)
 
@@ -74,10 +72,8 @@ class NumbaBackend(HostArrays):
                 last,
                 grid.x_edges,
                 grid.y_edges,
-                number(grid.nx / grid.width),
-                number(grid.ny / grid.height),
-                number(margin * grid.nx),
-                number(margin * grid.ny),
+                *map(number, grid.scales),
+                *map(number, grid.margins(x.dtype)),
                 bins.reshape(-1),
             )
             return bins

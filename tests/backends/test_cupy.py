@@ -434,3 +434,22 @@ def test_rows_and_frames_beyond_two_gibibytes() -> None:
     backend.add_motion(rows, frames, FrameLayout.GRAY8, threshold=25, moved=moved, counts=counts)
     assert backend.to_host(moved).tolist() == [width, 3 * width]
     assert backend.to_host(counts)[:, 0].tolist() == [1, 1, 2]
+
+
+@pytest.mark.parametrize("order", ["needed", "others", "random"])
+def test_points_may_come_on_another_stream_each_time(order: Any) -> None:
+    for seed in range(5):
+        cupy = HostCupy(order=order, seed=seed)
+        backend = CupyBackend(module=cupy)
+        grid = BinGrid(8, 8, 80.0, 80.0)
+        x = np.random.default_rng(seed).uniform(0, 80, 50)
+        on_device = backend.asarray(x)
+        histograms = [backend.zeros(grid.shape, np.uint64) for _ in range(3)]
+        backend.synchronize()
+        for histogram in histograms:
+            with cupy.cuda.Stream(non_blocking=True):
+                backend.add_points(histogram, grid, on_device, on_device)
+        cupy.cuda.Device(0).synchronize()
+        expected = np.histogram2d(x, x, bins=(8, 8), range=((0, 80), (0, 80)))[0]
+        for histogram in histograms:
+            np.testing.assert_array_equal(backend.to_host(histogram), expected)
