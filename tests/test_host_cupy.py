@@ -210,6 +210,7 @@ def test_what_it_imitates_is_in_cupy() -> None:
         "": [name for name in vars(imitation) if not name.startswith("_")],
         "cuda": vars(imitation.cuda),
         "cuda.runtime": vars(imitation.cuda.runtime),
+        "cuda.nvrtc": vars(imitation.cuda.nvrtc),
         "cuda.memory": vars(imitation.cuda.memory),
         "cuda.Device": dir(imitation.cuda.Device),
         "cuda.Stream": dir(imitation.cuda.Stream),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CupyBackend"]
 
 Array = Any
+COMPILER: Final = (12, 3)  # the first NVRTC with the integer instructions of motion.cu
 SLOW: Final = 0.3  # s; CuPy finds what it has compiled before in less
 log = logging.getLogger("gpuheat")
 
@@ -66,6 +67,7 @@ class CupyBackend(CudaBackend):
         self._number = device
         self._kernels: dict[cuda_source.Kernel, Any] = {}
         self.name = "cupy" if device == 0 else f"cupy:{device}"
+        _check_compiler(cupy)
         try:
             facts = cupy.cuda.Device(device).attributes
             engine = _Engine(cupy, device)
@@ -223,6 +225,18 @@ class CupyBackend(CudaBackend):
             if launch.shared > 0:
                 function.max_dynamic_shared_size_bytes = self._limits.shared_block - function.shared_size_bytes
         self._kernels[kernel](launch.grid, launch.block, arguments, shared_mem=launch.shared)
+
+
+def _check_compiler(cupy: Any) -> None:
+    generation = cupy.cuda.runtime.runtimeGetVersion() // 1000
+    step = f"pip install --upgrade 'gpuheat[cuda{generation}]'"
+    try:
+        version = cupy.cuda.nvrtc.getVersion()
+    except RuntimeError as error:
+        raise BackendUnavailableError(f"CuPy finds no compiler (NVRTC) for CUDA {generation}: {step}") from error
+    if version < COMPILER:
+        found, needed = (f"{major}.{minor}" for major, minor in (version, COMPILER))
+        raise BackendUnavailableError(f"CuPy compiles with NVRTC {found}, and {needed} or newer is needed: {step}")
 
 
 def _or_null(array: Array | None) -> Any:

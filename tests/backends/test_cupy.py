@@ -183,6 +183,20 @@ def test_a_device_that_does_not_start_is_a_backend_that_cannot_run(monkeypatch: 
         CupyBackend(module=cupy)
 
 
+def test_a_compiler_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = HostCupy()
+    monkeypatch.setattr(cupy.cuda.nvrtc, "getVersion", lambda: (12, 2))
+    with pytest.raises(BackendUnavailableError, match=r"NVRTC 12\.2, and 12\.3 or newer .* 'gpuheat\[cuda13\]'$"):
+        CupyBackend(module=cupy)
+
+    def missing() -> Any:
+        raise RuntimeError("no libnvrtc.so.13")
+
+    monkeypatch.setattr(cupy.cuda.nvrtc, "getVersion", missing)
+    with pytest.raises(BackendUnavailableError, match=r"finds no compiler \(NVRTC\) for CUDA 13: pip install"):
+        CupyBackend(module=cupy)
+
+
 # --- arrays of other libraries ----------------------------------------------------------------------------------
 
 

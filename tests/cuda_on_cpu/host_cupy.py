@@ -202,7 +202,9 @@ class HostCupy:
             get_current_stream=self._queues.current_stream,
             alloc_pinned_memory=self._alloc_pinned_memory,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            nvrtc=SimpleNamespace(getVersion=lambda: (13, 0)),
             runtime=SimpleNamespace(
+                runtimeGetVersion=lambda: 13000,
                 CUDARuntimeError=CUDARuntimeError,
                 getDeviceCount=lambda: self.devices,
                 getDeviceProperties=self._properties,
