@@ -87,8 +87,8 @@ class BinGrid:
     def margins(self, dtype: np.dtype[Any]) -> tuple[float, float]:
         """More than the error of ``coordinate * scale`` along x and y, in bins, where both are of this float type.
 
-        The product is off by less than eps times the number of bins, for scale and product are rounded once each;
-        this is four times that.
+        It is less than 2 eps times the number of bins: scale and product are rounded once each, and an edge twice.
+        This is twice as much.
         """
         import numpy as np
 

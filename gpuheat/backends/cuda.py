@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "CudaBackend", "Plane", "Points"]
 
 Array = Any
+GRIDS_KEPT: Final = 8
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ class CudaBackend(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until everything asked for so far is done."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Wait until the device has nothing left to do, on any stream."""
 
     @abstractmethod
     def _on_device(self) -> AbstractContextManager[None]:
@@ -294,12 +299,15 @@ class CudaBackend(ABC):
 
     def _device_edges(self, grid: BinGrid) -> tuple[Array, Array]:
         """The edges of a grid on the device, kept for the next points."""
-        if grid not in self._edges:
-            if len(self._edges) >= 8:
-                self._edges.clear()
-            self._edges[grid] = self._uploader.upload(grid.x_edges), self._uploader.upload(grid.y_edges)
+        edges = self._edges.get(grid)
+        if edges is None:
+            if len(self._edges) >= GRIDS_KEPT:
+                self._finish()  # whatever stream still reads the old ones
+                self._edges = {}
+            edges = self._uploader.upload(grid.x_edges), self._uploader.upload(grid.y_edges)
             self.synchronize()  # once: the next points may come on another stream
-        return self._edges[grid]
+            self._edges[grid] = edges
+        return edges
 
 
 def _products(coordinates: np.dtype[Any], grid: BinGrid) -> np.dtype[Any]:

@@ -97,7 +97,7 @@ class Uploader:
         if buffer is not None:
             buffer.wait()
         if buffer is None or buffer.pinned.size < nbytes:
-            self._buffers[self._turn] = None  # its memory is given back before more is asked for
+            self._buffers[self._turn] = buffer = None  # its memory is given back before more is asked for
             size = max(SMALLEST, 1 << (nbytes - 1).bit_length())
             buffer = self._buffers[self._turn] = _Buffer(*self._engine.buffers(size))
         return buffer

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CupyBackend"]
 
 Array = Any
+MEMORY_ALLOCATION: Final = 2  # cudaErrorMemoryAllocation; of pinned memory of the host too
 COMPILER: Final = (12, 3)  # the first NVRTC with the integer instructions of motion.cu
 SLOW: Final = 0.3  # s; CuPy finds what it has compiled before in less
 log = logging.getLogger("gpuheat")
@@ -99,13 +100,18 @@ class CupyBackend(CudaBackend):
         with self._on_device():
             self._cupy.cuda.get_current_stream().synchronize()
 
+    def _finish(self) -> None:
+        self._cupy.cuda.Device(self._number).synchronize()
+
     @contextmanager
     def _on_device(self) -> Iterator[None]:
         device = self._cupy.cuda.Device(self._number)
         try:
             with device:
                 yield
-        except self._cupy.cuda.memory.OutOfMemoryError as error:
+        except (self._cupy.cuda.memory.OutOfMemoryError, self._cupy.cuda.runtime.CUDARuntimeError) as error:
+            if getattr(error, "status", MEMORY_ALLOCATION) != MEMORY_ALLOCATION:
+                raise
             free, total = (number / 2**20 for number in device.mem_info)
             raise DeviceMemoryError(
                 f"GPU {self._number} has {free:,.0f} of {total:,.0f} MiB left, which is not enough: {error}"

@@ -93,6 +93,9 @@ class NumbaCudaBackend(CudaBackend):
         with self._on_device():
             self._stream.synchronize()
 
+    def _finish(self) -> None:
+        cuda.synchronize()
+
     @contextmanager
     def _on_device(self) -> Iterator[None]:
         try:

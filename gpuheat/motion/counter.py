@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
-from gpuheat.backends.host import HostArrays
+from gpuheat.backends.host import HostArrays, lies_on_gpu
 from gpuheat.errors import BackendError, DeviceMemoryError, InputError, OptionError
 from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
@@ -151,7 +151,9 @@ class MotionCounter:
         try:
             self._push(Batch.adopt(frames, self.backend.asarray, *self.shape, layouts), times, copy)
         except DeviceMemoryError:
-            too_many = Batch.adopt(frames, HostArrays().asarray, *self.shape, layouts)
+            planes = frames if isinstance(frames, tuple) else (frames,)
+            asarray = self.backend.asarray if any(map(lies_on_gpu, planes)) else HostArrays().asarray
+            too_many = Batch.adopt(frames, asarray, *self.shape, layouts)
             if len(too_many) < 2:
                 raise
         if too_many is not None:  # only now, for the error kept what was allocated before it

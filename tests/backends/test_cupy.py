@@ -92,6 +92,45 @@ def taken(cupy: HostCupy) -> list[Any]:
             return arrays
 
 
+def test_frames_on_the_gpu_are_halved_too() -> None:
+    """Rows that are not packed have to be copied, for which half of the batch at a time would suffice."""
+    cupy = HostCupy(memory=28 * MIB)
+    backend = CupyBackend(module=cupy)
+    video = noise((8, 512, 682, 3))  # 1 MiB each
+    frames = backend.asarray(np.ascontiguousarray(video[:, :, ::-1]))[:, :, ::-1]
+    backend._uploader._release()
+    counter = MotionCounter(512, 682, threshold=12, backend=backend)
+    hog = [cupy.empty(MIB // 2, np.uint8) for _ in range(20)]
+    counter.push(frames)
+    np.testing.assert_array_equal(counter.result().counts, counted(video, "numpy").result().counts)
+    hog += taken(cupy)
+    with pytest.raises(DeviceMemoryError):
+        counter.push(frames)
+    assert counter.pairs == 7
+
+
+def test_a_buffer_that_grows_makes_room_for_itself_first() -> None:
+    backend = CupyBackend(module=HostCupy(memory=21 * MIB))
+    for size in (4, 4, 8):  # 4 MiB of the other buffer, 8 of the array and 8 of its buffer: 4 more do not fit
+        assert backend.to_host(backend.asarray(np.full(size * MIB, size, np.uint8)))[-1] == size
+
+
+@pytest.mark.parametrize(("status", "error"), [(2, DeviceMemoryError), (700, CUDARuntimeError)])
+def test_pinned_memory_that_runs_short_is_no_other_failure(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]
+) -> None:
+    cupy = HostCupy()
+
+    def failing(_size: int) -> Any:
+        failure = CUDARuntimeError("from the driver")
+        failure.status = status
+        raise failure
+
+    monkeypatch.setattr(cupy.cuda, "alloc_pinned_memory", failing)
+    with pytest.raises(error, match="from the driver"):
+        CupyBackend(module=cupy).asarray(np.zeros(3))
+
+
 def test_counts_that_do_not_fit_are_an_error() -> None:
     backend = CupyBackend(module=HostCupy(memory=MIB))
     with pytest.raises(DeviceMemoryError, match="GPU 0 has 1 of 1 MiB left"):

@@ -28,6 +28,8 @@ __all__ = ["CUDARuntimeError", "HostArray", "HostCupy", "OutOfMemoryError"]
 class CUDARuntimeError(RuntimeError):
     """``cupy.cuda.runtime.CUDARuntimeError``."""
 
+    status = 999  # cudaErrorUnknown
+
 
 class Device:
     """``cupy.cuda.Device``."""
