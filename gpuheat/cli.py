@@ -254,6 +254,7 @@ def backends() -> None:
         default = get_backend()
     except GpuheatError:
         show_backends(statuses, None)
+        show_gpus()
         raise
     show_backends(statuses, default)
     show_gpus()

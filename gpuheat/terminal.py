@@ -76,7 +76,7 @@ def show_backends(statuses: Sequence[BackendStatus], default: Backend | None) ->
     console.print(table)
     for status in statuses:
         if status.backend is None:
-            console.print(f"\n{status.name}: {status.reason}")
+            console.print(f"\n{status.name}: {status.reason}", soft_wrap=True)  # so that commands can be copied
 
 
 def show_gpus() -> None:

@@ -15,16 +15,16 @@
 // as there are weights in each pass. Both at once: those of the first pass also in 2 * radius rows beside a tile. At
 // radius 12 (sigma 3) that is 59 a pixel with a tile of 64 rows; an H200 does 29.6 T/s, for 500 G pixels/s or 4 TB/s.
 //
-// Macros: KERNEL, ALONG_ROWS, ALONG_COLUMNS or ALONG_BOTH, THREADS_X, THREADS_Y, TILE_X, TILE_Y, TAPS
-// (cuda_source.py).
+// Macros: KERNEL, ALONG_ROWS, ALONG_COLUMNS or ALONG_BOTH, THREADS_X, THREADS_Y, TILE_X, TILE_Y, ACROSS and DOWN
+// (pixels of a row or a column under way in a thread), TAPS (cuda_source.py).
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
 
 #define THREADS (THREADS_X * THREADS_Y)
-#define ACROSS 4 // pixels of a row under way in a thread
-#define DOWN 8   // pixels of a column
+
+static_assert(ACROSS == 4, "a float4 is read for ACROSS pixels");
 
 // The place inside 0 ... size - 1 that a place outside of it shows.
 __device__ __forceinline__ long long mirrored(long long place, long long size)
@@ -45,11 +45,12 @@ __device__ __forceinline__ void load_taps(float *taps, const float *weights, int
         taps[i] = first + i < number ? weights[first + i] : 0;
 }
 
-// Adds weight * value for ACROSS neighbours of a row; ``steps`` weights, a multiple of 4.
+// Adds weight * value for ACROSS neighbours of a row. No more values than there are weights: a zero is none for NaN.
 __device__ __forceinline__ void add_along_row(const float4 *values, const float *taps, int steps, float *sums)
 {
     float4 here = values[0];
-    for (int i = 0; i < steps; i += 4) {
+    int i = 0;
+    for (; i + 4 <= steps; i += 4) {
         const float4 next = values[i / 4 + 1];
         const float4 tap = *reinterpret_cast<const float4 *>(taps + i);
         const float window[] = {here.x, here.y, here.z, here.w, next.x, next.y, next.z};
@@ -62,6 +63,14 @@ __device__ __forceinline__ void add_along_row(const float4 *values, const float 
         }
         here = next;
     }
+    const float4 next = values[i / 4 + 1];
+    const float window[] = {here.x, here.y, here.z, here.w, next.x, next.y, next.z};
+#pragma unroll
+    for (int rest = 0; rest < 3; ++rest)
+        if (i + rest < steps)
+#pragma unroll
+            for (int j = 0; j < ACROSS; ++j)
+                sums[j] = fmaf(taps[i + rest], window[j + rest], sums[j]);
 }
 
 // The same for DOWN neighbours of a column; the next value lies ``pitch`` further.
@@ -97,13 +106,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const long long left = blockIdx.x % tiles_in_row * TILE_X;
 
 #if defined(ALONG_ROWS)
-    alignas(16) __shared__ float tile[TILE_Y][TILE_X + TAPS];
+    static_assert(TILE_X == ACROSS * THREADS_X && TILE_Y == THREADS_Y, "a thread for each ACROSS pixels");
+    alignas(16) __shared__ float tile[TILE_Y][TILE_X + TAPS + ACROSS];
     const long long y = top + threadIdx.y, x = left + threadIdx.x * ACROSS;
     float sums[ACROSS] = {};
     for (int first = 0; first < number; first += TAPS) {
-        const int steps = number - first < TAPS ? (number - first + 3) / 4 * 4 : TAPS;
+        const int steps = number - first < TAPS ? number - first : TAPS;
         load_taps(taps, weights, first, number, thread);
-        for (int i = threadIdx.x; i < TILE_X + steps; i += THREADS_X)
+        for (int i = threadIdx.x; i < TILE_X + steps - 1; i += THREADS_X)
             tile[threadIdx.y][i] = y < height ? image[y * width + mirrored(left + i + first - radius, width)] : 0;
         __syncthreads();
         add_along_row(reinterpret_cast<const float4 *>(tile[threadIdx.y]) + threadIdx.x, taps, steps, sums);
@@ -114,6 +124,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             blurred[y * width + x + j] = sums[j];
 
 #elif defined(ALONG_COLUMNS)
+    static_assert(TILE_X == THREADS_X && TILE_Y == DOWN * THREADS_Y, "a thread for each DOWN pixels");
     __shared__ float tile[TILE_Y + TAPS][TILE_X];
     const long long y = top + threadIdx.y * DOWN, x = left + threadIdx.x;
     float sums[DOWN] = {};
@@ -131,9 +142,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             blurred[(y + j) * width + x] = sums[j];
 
 #else
-    alignas(16) __shared__ float strip[THREADS_Y][TILE_X + TAPS];
+    static_assert(TILE_X == ACROSS * THREADS_X && THREADS % TILE_X == 0, "a thread for each ACROSS, then DOWN pixels");
+    static_assert(TILE_Y % (THREADS / TILE_X * DOWN) == 0, "whole columns of DOWN pixels");
+    alignas(16) __shared__ float strip[THREADS_Y][TILE_X + TAPS + ACROSS];
     DYNAMIC_SHARED(float4, quads); // (TILE_Y + 2 * radius, TILE_X): the tile after the first pass
-    const int steps = (number + 3) / 4 * 4;
     load_taps(taps, weights, 0, number, thread);
     long long columns[(TILE_X + TAPS) / THREADS_X]; // of the image, the same for all rows
 #pragma unroll
@@ -144,11 +156,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const float *const line = image + mirrored(top + row - radius, height) * width;
 #pragma unroll
         for (int i = 0; i < (TILE_X + TAPS) / THREADS_X; ++i)
-            if (i * THREADS_X + threadIdx.x < TILE_X + steps)
+            if (i * THREADS_X + threadIdx.x < TILE_X + number - 1)
                 strip[threadIdx.y][i * THREADS_X + threadIdx.x] = line[columns[i]];
         __syncthreads();
         float sums[ACROSS] = {};
-        add_along_row(reinterpret_cast<const float4 *>(strip[threadIdx.y]) + threadIdx.x, taps, steps, sums);
+        add_along_row(reinterpret_cast<const float4 *>(strip[threadIdx.y]) + threadIdx.x, taps, number, sums);
         if (row < TILE_Y + 2 * radius)
             quads[row * (TILE_X / ACROSS) + threadIdx.x] = make_float4(sums[0], sums[1], sums[2], sums[3]);
         __syncthreads();

@@ -47,6 +47,7 @@ def motion(pixel_format: PixelFormat, alignment: int, *, decayed: bool) -> Kerne
         (f"FORMAT_{pixel_format.upper()}", 1),
         ("ALIGNMENT", alignment),
         ("DECAYED", int(decayed)),
+        ("PIXELS", geometry.MOTION_PIXELS),
         ("THREADS", geometry.MOTION_THREADS),
         ("PAIRS", geometry.MOTION_PAIRS),
         ("BLOCKS", geometry.motion_blocks(pixel_format, alignment)),
@@ -91,6 +92,8 @@ def blur(along: Literal["rows", "columns", "both"]) -> Kernel:
         ("THREADS_Y", geometry.BLUR_THREADS[1]),
         ("TILE_X", tile[0]),
         ("TILE_Y", tile[1]),
+        ("ACROSS", geometry.BLUR_ACROSS),
+        ("DOWN", geometry.BLUR_DOWN),
         ("TAPS", geometry.BLUR_TAPS),
     )
     return Kernel("blur.cu", f"blur_along_{along}", macros)

@@ -1,7 +1,6 @@
 """How the CUDA kernels are laid out: blocks, threads, shared memory. Pure functions of sizes and of the device.
 
-All kernels use blocks of one dimension or two and a grid whose first dimension grows with the work, so that
-no size of input reaches a limit of the grid (2^31 - 1 blocks along x, 65,535 along y).
+All grids have one dimension, so that no size of input reaches a limit (2^31 - 1 blocks along x, 65,535 along y).
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from math import gcd
 from typing import Final
 
 __all__ = [
+    "BLUR_ACROSS",
     "BLUR_BOTH_TILE",
     "BLUR_COLUMNS_TILE",
+    "BLUR_DOWN",
     "BLUR_ROWS_TILE",
     "BLUR_TAPS",
     "BLUR_THREADS",
@@ -62,10 +63,14 @@ HISTOGRAM_HOT: Final = 8
 """Lanes of a warp with points in the same bin from which on they are added up before they touch memory."""
 
 BLUR_THREADS: Final = (32, 8)
-BLUR_ROWS_TILE: Final = (128, 8)
-"""Pixels (wide, high) that a block of blur_rows writes: 4 in a row for each thread."""
-BLUR_COLUMNS_TILE: Final = (32, 64)
-"""Pixels (wide, high) that a block of blur_columns writes: 8 in a column for each thread."""
+BLUR_ACROSS: Final = 4
+"""Pixels of a row that a thread of blur.cu has under way."""
+BLUR_DOWN: Final = 8
+"""Pixels of a column that it has under way."""
+BLUR_ROWS_TILE: Final = (BLUR_THREADS[0] * BLUR_ACROSS, BLUR_THREADS[1])
+"""Pixels (wide, high) that a block of blur_rows writes."""
+BLUR_COLUMNS_TILE: Final = (BLUR_THREADS[0], BLUR_THREADS[1] * BLUR_DOWN)
+"""Pixels (wide, high) that a block of blur_columns writes."""
 BLUR_BOTH_TILE: Final = (128, 64)
 """Pixels (wide, high) that a block of blur_both writes."""
 BLUR_TAPS: Final = 64
@@ -115,8 +120,8 @@ def motion_blocks(pixel_format: str, alignment: int) -> int:
 def motion_ahead(pixel_format: str, alignment: int) -> int:
     """Frames whose pixels a thread has under way at a time.
 
-    What a multiprocessor has under way must cover the time memory takes: some 23 KB on an H200, 4.3 TB/s for 0.7 us
-    shared by 132 of them. A thread loads 16 bytes of a grey frame, and 48 of others.
+    What a multiprocessor has under way must cover the time memory takes: some 23 KB on an H200, if 132 of them share
+    4.3 TB/s and a load takes 0.7 us (assumed, not measured). A thread loads 16 bytes of a grey frame, 48 of others.
     """
     return 3 if pixel_format == "gray8" and alignment > 1 else 1
 
@@ -146,7 +151,7 @@ def blur_both(height: int, width: int, radius: int, device: Device) -> Launch | 
     """
     wide, high = BLUR_BOTH_TILE
     shared = 4 * wide * (high + 2 * radius)
-    static = 4 * (BLUR_THREADS[1] * (wide + BLUR_TAPS) + BLUR_TAPS)
+    static = 4 * (BLUR_THREADS[1] * (wide + BLUR_TAPS + BLUR_ACROSS) + BLUR_TAPS)
     whole = shared + static
     if 2 * radius + 1 > BLUR_TAPS or whole > device.shared_block or 2 * (whole + 1024) > device.shared_multiprocessor:
         return None

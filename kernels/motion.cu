@@ -12,18 +12,21 @@
 //
 // The floor, per pixel and pair: the bytes of one frame, plus a share of the counts (8 bytes a batch where anything
 // moved) and of the first frame. Instructions of the loop, counted in the code for compute capability 9.0 with
-// ALIGNMENT 16; a multiprocessor issues 128 a clock, an H200 (132 at 1.755 GHz) 29.6 T/s, and it copies 4.3 TB/s:
+// ALIGNMENT 16. A multiprocessor issues 128 a clock; for an H200 (132 at 1.755 GHz: 29.6 T/s) whose memory is taken to
+// move 4.3 TB/s, that is at most
 //     gray8    1 byte      4.5 a pixel     6.6 T pixels/s, 6.6 TB/s     waits for memory
 //     bgr24    3 bytes     8               3.7 T pixels/s, 11 TB/s      waits for memory
-//     nv12     1.5 bytes   17              1.8 T pixels/s, 2.7 TB/s     its sums take longer than its bytes
+//     nv12     1.5 bytes   17              1.7 T pixels/s, 2.6 TB/s     its sums take longer than its bytes
 // dp2a weighs two colours at a time, and no byte is taken out of its word for it; the colour conversion works on two
 // pixels at once, in halves of 16 bits.
 //
 // Macros: KERNEL, one of FORMAT_GRAY8, FORMAT_BGR24, FORMAT_YUV420P and FORMAT_NV12, ALIGNMENT (16, 4 or 1: all
 // addresses, pitches and strides are multiples of it; of half of it in the planes U and V of yuv420p, if 16), DECAYED,
-// THREADS, PAIRS, BLOCKS, AHEAD (frames being loaded at a time), BLUE, GREEN, RED (cuda_source.py).
+// PIXELS (of a group), THREADS, PAIRS, BLOCKS, AHEAD (frames being loaded at a time), BLUE, GREEN, RED (cuda_source.py).
 
 typedef unsigned char byte;
+
+static_assert(PIXELS == 16, "a group is what 16 bytes of grey hold");
 
 #define ALL_LANES 0xffffffffu
 #define ONES 0x01010101u
@@ -42,14 +45,6 @@ typedef unsigned char byte;
 #define RAW 12
 #define COLORS 24
 #endif
-
-struct Plane { // of the frame before the first, and of the frames of the batch
-    const byte *previous;
-    long long previous_pitch;
-    const byte *frames;
-    long long pitch;
-    long long stride; // from frame to frame
-};
 
 struct Conversion {
     int black, gain, red_v, green_u, green_v, blue_u;
@@ -235,11 +230,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) KERNEL(
     __syncthreads();
 
     const long long group = static_cast<long long>(blockIdx.x) * THREADS + threadIdx.x;
-    const long long groups_in_row = (width + 15) / 16;
+    const long long groups_in_row = (width + PIXELS - 1) / PIXELS;
     const long long row = group / groups_in_row;
-    const long long column = (group - row * groups_in_row) * 16;
+    const long long column = (group - row * groups_in_row) * PIXELS;
     // Threads behind the last row go along with no pixels: they belong to a warp whose lanes are summed up.
-    const int pixels = row >= rows ? 0 : width - column < 16 ? static_cast<int>(width - column) : 16;
+    const int pixels = row >= rows ? 0 : width - column < PIXELS ? static_cast<int>(width - column) : PIXELS;
 
 #if defined(PLANAR)
     const Conversion by = {black, gain, red_v, green_u, green_v, blue_u};

@@ -7,6 +7,7 @@ on the memory and the processor of this machine (tests/cuda_on_cpu).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,9 @@ settings.load_profile("gpuheat")
 
 if "NUMBA_ENABLE_CUDASIM" in os.environ:
     sys.setswitchinterval(1e-4)  # s; the threads of Numba's simulator wait for each other in turns this long
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background by a shell; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CORE = ("numba", "numpy")  # their packages are always installed, so that one which cannot load is a failure
 ON_CPU = "cupy-on-cpu"

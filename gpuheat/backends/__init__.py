@@ -21,6 +21,7 @@ Loader = Callable[[str | None], Backend]
 ENTRY_POINTS: Final = "gpuheat.backends"
 ENVIRONMENT: Final = "GPUHEAT_BACKEND"
 SIMULATOR: Final = "NUMBA_ENABLE_CUDASIM"
+OPERATIONS: Final = ("asarray", "copy", "to_host", "zeros", "synchronize", "add_points", "add_motion", "gaussian_blur")
 
 
 def _numpy(device: str | None) -> Backend:
@@ -49,7 +50,8 @@ def _cupy(device: str | None) -> Backend:
     CUPY.check(number)
     with CUPY.imported():
         from gpuheat.backends.cupy import CupyBackend
-    return CupyBackend(number)
+    with CUPY.started(number):
+        return CupyBackend(number)
 
 
 def _numba_cuda(device: str | None) -> Backend:
@@ -67,12 +69,16 @@ def _numba_cuda(device: str | None) -> Backend:
         NUMBA_CUDA.generation()
     with NUMBA_CUDA.imported():
         from gpuheat.backends.numba_cuda import NumbaCudaBackend
-    return NumbaCudaBackend(number)
+    with NUMBA_CUDA.started(number):
+        return NumbaCudaBackend(number)
 
 
 def _simulated() -> bool:
     """Whether Numba computes CUDA kernels on the CPU, one Python thread per CUDA thread: for tests alone."""
-    return os.environ.get(SIMULATOR, "0") not in ("", "0")
+    try:
+        return int(os.environ.get(SIMULATOR, "0")) != 0
+    except ValueError:  # Numba takes it for 0 as well
+        return False
 
 
 def _refuse_device(name: str, device: str | None) -> None:
@@ -117,7 +123,9 @@ def register_backend(name: str, loader: Loader) -> None:
     OptionError
         If the name is taken, or is not one a user could ask for.
     """
-    if not name or ":" in name or name == "auto":
+    if not callable(loader):
+        raise OptionError(f"a backend's loader must be callable, got {loader!r}")
+    if not _can_be_asked_for(name):
         raise OptionError(f"a backend's name must not be empty, 'auto' or hold a colon, got {name!r}")
     if name in _known():
         raise OptionError(f"there is a backend {name!r} already: choose another name")
@@ -145,7 +153,7 @@ def get_backend(backend: str | Backend = "auto") -> Backend:
     'numpy'
     """
     if not isinstance(backend, str):
-        if not hasattr(backend, "add_motion"):
+        if isinstance(backend, type) or not hasattr(backend, "add_motion"):
             raise OptionError(f"backend must be a name or a backend, got {backend!r}")
         return backend
     if backend != "auto":
@@ -170,8 +178,27 @@ def _by_name(backend: str) -> Backend:
         loader = _loaders.get(name) or _known().get(name)
         if loader is None:
             raise BackendUnavailableError(_unknown(name))
-        _loaded[backend] = loader(device if colon else None)
+        _loaded[backend] = _made(name, loader, device if colon else None)
     return _loaded[backend]
+
+
+def _made(name: str, loader: Loader, device: str | None) -> Backend:
+    """What a loader makes, once it is known to be a backend."""
+    try:
+        backend = loader(device)
+        missing = [operation for operation in OPERATIONS if not callable(getattr(backend, operation, None))]
+        if not missing:
+            str(backend.device)
+    except GpuheatError:
+        raise
+    except Exception as error:  # another package's code: whatever is wrong with it, it is this backend that cannot run
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BackendUnavailableError(f"backend {name!r} fails with {why}") from error
+    if missing:
+        raise BackendUnavailableError(
+            f"backend {name!r} lacks {', '.join(missing)}: gpuheat.backends.base.Backend says what it needs"
+        )
+    return backend
 
 
 def _status(name: str) -> BackendStatus:
@@ -196,17 +223,20 @@ def _first_that_runs() -> Backend:
 
 def _known() -> dict[str, Loader]:
     points = entry_points(group=ENTRY_POINTS)
-    return _loaders | {point.name: partial(_plugin, point) for point in points if point.name not in _loaders}
+    return _loaders | {
+        point.name: partial(_plugin, point)
+        for point in points
+        if point.name not in _loaders and _can_be_asked_for(point.name)
+    }
+
+
+def _can_be_asked_for(name: object) -> bool:
+    return isinstance(name, str) and name not in ("", "auto") and ":" not in name
 
 
 def _plugin(point: EntryPoint, device: str | None) -> Backend:
-    try:
-        loader: Loader = point.load()
-        return loader(device)
-    except GpuheatError:
-        raise
-    except Exception as error:  # another package's code: whatever is wrong with it, it is this backend that cannot run
-        raise BackendUnavailableError(f"{point.value} fails with {type(error).__name__}: {error}") from error
+    loader: Loader = point.load()
+    return loader(device)
 
 
 def _unknown(name: str) -> str:

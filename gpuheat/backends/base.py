@@ -3,7 +3,7 @@
 A backend computes three operations on arrays of its own: points into a histogram, motion into counts,
 and a blur. Results go into arrays the caller made with :meth:`Backend.zeros`, in place, so that counts
 live where they are computed until somebody asks for them. Only :meth:`Backend.to_host` and
-:meth:`Backend.synchronize` may wait for a device.
+:meth:`Backend.synchronize` wait for a device, and :meth:`Backend.add_points` where it has not seen a grid lately.
 
 Whatever the backend, the integers come out the same to the last bit, and the blur within
 ``(2 r + 1) * eps * max|image|`` for each of its two passes (r: radius of the kernel in px, eps: that of

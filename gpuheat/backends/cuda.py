@@ -11,6 +11,7 @@ import numpy as np
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.host import HostArrays, lies_on_gpu
+from gpuheat.errors import InputError
 from gpuheat.kernels import geometry, grey
 from gpuheat.pixels import FrameLayout
 
@@ -161,6 +162,10 @@ class CudaBackend(ABC):
         """An array of our own kind on the same memory."""
 
     @abstractmethod
+    def _is_own(self, array: Array) -> bool:
+        """Whether this is an array of our own kind, on our device."""
+
+    @abstractmethod
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A new C-contiguous array of anything."""
 
@@ -181,6 +186,7 @@ class CudaBackend(ABC):
     def add_points(self, histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None = None) -> None:
         """Points into bins: private ones in shared memory where that pays, or those in global memory."""
         check_points(histogram, grid, x, y, weight)
+        self._check_own(histogram, x, y, weight)
         if x.size == 0:
             return
         products = _products(np.dtype(str(x.dtype)), grid)
@@ -226,6 +232,7 @@ class CudaBackend(ABC):
             decayed=decayed,
             weights=weights,
         )
+        self._check_own(*planes_of(previous, layout), *planes_of(frames, layout), moved, counts, mask, decayed)
         pairs = moved.shape[0]
         if pairs == 0:
             return
@@ -263,6 +270,7 @@ class CudaBackend(ABC):
     def gaussian_blur(self, image: Array, sigma: float) -> Array:
         """Along the rows and along the columns, with the weights of the other backends."""
         check_image(image)
+        self._check_own(image)
         weights = gaussian.weights(sigma)
         with self._on_device():
             blurred = self._empty(tuple(image.shape), np.dtype(np.float32))
@@ -281,6 +289,12 @@ class CudaBackend(ABC):
     @abstractmethod
     def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
         """Launch the blur of an image along its rows and its columns; all arrays are contiguous."""
+
+    def _check_own(self, *arrays: Array | None) -> None:
+        for array in arrays:
+            if array is not None and not self._is_own(array):
+                kind = f"{type(array).__module__}.{type(array).__qualname__}"
+                raise InputError(f"{kind} is no array of the backend {self.name}: its asarray() makes one of it")
 
     # ---- how arrays lie ------------------------------------------------------------------------------------------
 

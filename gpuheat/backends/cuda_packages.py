@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gpuheat.backends.cuda_devices import DRIVERS, driver, usable_device
-from gpuheat.errors import BackendUnavailableError
+from gpuheat.errors import BackendUnavailableError, GpuheatError
 
 __all__ = ["CUPY", "NUMBA_CUDA", "Package"]
 
@@ -95,6 +95,26 @@ class Package:
             yield
         except ImportError as error:
             raise self._broken(error) from error
+
+    @contextmanager
+    def started(self, number: int) -> Iterator[None]:
+        """Start it on a GPU.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If it fails there.
+        """
+        try:
+            yield
+        except GpuheatError:
+            raise
+        except Exception as error:  # another package's code, as above
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BackendUnavailableError(
+                f"{self.name} does not start on GPU {number} ({why}): 'nvidia-smi' shows whether the driver works; "
+                "updating the driver or restarting the machine may help"
+            ) from error
 
     def _broken(self, error: BaseException) -> BackendUnavailableError:
         while error.__cause__ is not None:  # CuPy wraps the cause in a page of advice

@@ -69,17 +69,13 @@ class CupyBackend(CudaBackend):
         self._kernels: dict[cuda_source.Kernel, Any] = {}
         self.name = "cupy" if device == 0 else f"cupy:{device}"
         _check_compiler(cupy)
-        try:
-            facts = cupy.cuda.Device(device).attributes
-            engine = _Engine(cupy, device)
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendUnavailableError(f"CuPy cannot use GPU {device}: {error}") from error
+        facts = cupy.cuda.Device(device).attributes
         limits = geometry.Device(
             multiprocessors=facts["MultiProcessorCount"],
             shared_block=facts["MaxSharedMemoryPerBlockOptin"],
             shared_multiprocessor=facts["MaxSharedMemoryPerMultiprocessor"],
         )
-        super().__init__(limits, Uploader(engine))
+        super().__init__(limits, Uploader(_Engine(cupy, device)))
 
     @property
     def device(self) -> str:
@@ -132,6 +128,9 @@ class CupyBackend(CudaBackend):
         if array.dtype.kind not in "biuf":
             raise InputError(f"expected an array of numbers, got one of {array.dtype}")
         return array
+
+    def _is_own(self, array: Array) -> bool:
+        return isinstance(array, self._cupy.ndarray) and array.device.id == self._number
 
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         return self._cupy.empty(shape, dtype)
@@ -204,7 +203,9 @@ class CupyBackend(CudaBackend):
         halves = comparison.layout.pixel_format == "yuv420p"
         widest = []
         for i, plane in enumerate(comparison.planes):
-            numbers = [*map(self._address, (plane.previous, plane.frames)), plane.stride]
+            numbers = [*map(self._address, (plane.previous, plane.frames))]
+            if comparison.pairs > 1:
+                numbers.append(plane.stride)
             if comparison.rows > 1:
                 numbers += [plane.previous_pitch, plane.pitch]
             half = 16 if halves and i > 0 and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0

@@ -54,9 +54,12 @@ class HostArrays:
 
 def lies_on_gpu(values: object) -> bool:
     """Whether this is an array in the memory of a CUDA device."""
-    if hasattr(values, "__cuda_array_interface__"):
-        return True
-    return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
+    try:
+        if hasattr(values, "__cuda_array_interface__"):
+            return True
+        return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
+    except (RuntimeError, BufferError) as error:  # PyTorch's, of a tensor whose gradient is wanted
+        raise InputError(f"{_kind(values)} cannot be taken as an array: {error}") from error
 
 
 def _kind(values: object) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import cuda
 from numba.cuda.cudadrv import driver
-from numba.cuda.cudadrv.error import CudaSupportError
 
 from gpuheat.backends.cuda import Comparison, CudaBackend, Plane, Points
 from gpuheat.backends.cuda_devices import usable_device
 from gpuheat.backends.cuda_upload import Event, Uploader
+from gpuheat.backends.host import lies_on_gpu
 from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import geometry
 
@@ -37,7 +37,6 @@ Array = Any
 OUT_OF_MEMORY: Final = 2  # CUDA_ERROR_OUT_OF_MEMORY
 DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 NON_BLOCKING: Final = 1  # CU_STREAM_NON_BLOCKING
-CUDA_DEVICES: Final = (2, 13)  # DLPack's kDLCUDA and kDLCUDAManaged
 
 
 class NumbaCudaBackend(CudaBackend):
@@ -61,14 +60,10 @@ class NumbaCudaBackend(CudaBackend):
         self._number = device
         self._threads = threads
         self.name = "numba-cuda" if device == 0 else f"numba-cuda:{device}"
-        try:
-            gpu = cuda.gpus[device]
-            with gpu:
-                self._stream = cuda.default_stream()
-                engine = _Engine(self._stream)
-        except (driver.CudaAPIError, CudaSupportError, IndexError) as error:
-            why = " ".join(str(error).split())
-            raise BackendUnavailableError(f"Numba cannot use GPU {device}: {why}") from error
+        gpu = cuda.gpus[device]
+        with gpu:
+            self._stream = cuda.default_stream()
+            engine = _Engine(self._stream)
         super().__init__(_limits(gpu), Uploader(engine))
 
     @property
@@ -107,9 +102,7 @@ class NumbaCudaBackend(CudaBackend):
             raise DeviceMemoryError(f"the memory of GPU {self._number} does not suffice: {error}") from error
 
     def _lies_on_gpu(self, values: object) -> bool:
-        if isinstance(values, numba_arrays.DeviceArray) or hasattr(values, "__cuda_array_interface__"):
-            return True
-        return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] in CUDA_DEVICES
+        return isinstance(values, numba_arrays.DeviceArray) or lies_on_gpu(values)
 
     def _adopt(self, values: Any) -> Array:
         if isinstance(values, numba_arrays.DeviceArray):
@@ -130,6 +123,9 @@ class NumbaCudaBackend(CudaBackend):
         if array.dtype.kind not in "biuf" or not array.dtype.isnative:
             raise InputError(f"expected an array of numbers in the machine's byte order, got one of {array.dtype}")
         return array
+
+    def _is_own(self, array: Array) -> bool:
+        return isinstance(array, numba_arrays.DeviceArray)
 
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         return numba_arrays.empty(shape, dtype)

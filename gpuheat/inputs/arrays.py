@@ -74,7 +74,8 @@ class ArrayFrames:
 
     def __init__(self, frames: Iterable[Any], times: Sequence[float] | None, backend: Backend) -> None:
         self._backend = backend
-        self._frames = self._asarray(frames) if hasattr(frames, "shape") or hasattr(frames, "__dlpack__") else frames
+        is_array = hasattr(frames, "shape") or hasattr(frames, "__dlpack__") or lies_on_gpu(frames)
+        self._frames = self._asarray(frames) if is_array else frames
         self._times = None if times is None else [*times]
         self._shape: tuple[int, ...] | None = None
         self.frames_decoded = 0

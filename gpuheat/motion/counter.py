@@ -16,6 +16,7 @@ from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
 from gpuheat.motion.pairs import PairLog
 from gpuheat.motion.settings import MotionSettings
+from gpuheat.options import whole_number
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class MotionCounter:
         max_changed: float = 1.0,
         backend: str | Backend = "auto",
     ) -> None:
-        if height < 1 or width < 1:
-            raise OptionError(f"a frame must have at least one pixel, got {height} x {width}")
+        height = whole_number("the height of a frame, px,", height, 1, 2**31 - 1)
+        width = whole_number("the width of a frame, px,", width, 1, 2**31 - 1)
         self.settings = MotionSettings(threshold, pixels, half_life, max_changed)
         self.shape = (height, width)
         self.backend = get_backend(backend)

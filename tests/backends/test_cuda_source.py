@@ -17,7 +17,12 @@ THREADS = {"motion.cu": geometry.MOTION_THREADS, "histogram.cu": 1024, "blur.cu"
 def compile_log(kernel: cuda_source.Kernel, source: str, capability: int) -> tuple[bool, str]:
     """Whether NVRTC compiles it, down to machine code, and what it says."""
     _, program = nvrtc.nvrtcCreateProgram(source.encode(), kernel.file.encode(), 0, [], [])
-    options = [*kernel.options, f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v"]
+    options = [
+        *kernel.options,
+        f"--gpu-architecture=sm_{capability}",
+        "--ptxas-options=-v",
+        "-ftz=true",
+    ]  # the last is CuPy's
     (result,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
     log = b" " * size

@@ -21,8 +21,9 @@ from cuda_on_cpu.streams import Event, Stream
 from numpy.typing import NDArray
 
 from gpuheat import BinGrid, FixationCounter, FrameLayout, MotionCounter, motion_heatmap
-from gpuheat.backends import cuda, cuda_upload
+from gpuheat.backends import cuda, cuda_upload, get_backend
 from gpuheat.backends import cupy as cupy_backend
+from gpuheat.backends.cuda_packages import CUPY
 from gpuheat.backends.cupy import CupyBackend
 from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import cuda_source, geometry
@@ -218,7 +219,8 @@ def test_a_device_that_does_not_start_is_a_backend_that_cannot_run(monkeypatch: 
         raise CUDARuntimeError("cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unavailable")
 
     monkeypatch.setattr(cupy.cuda, "Stream", broken)
-    with pytest.raises(BackendUnavailableError, match="CuPy cannot use GPU 0: cudaErrorDevicesUnavailable"):
+    said = r"^CuPy does not start on GPU 0 \(CUDA.*busy or.*'nvidia-smi'"
+    with pytest.raises(BackendUnavailableError, match=said), CUPY.started(0):
         CupyBackend(module=cupy)
 
 
@@ -285,6 +287,36 @@ def test_complex_numbers_on_the_gpu_are_refused() -> None:
     cupy = HostCupy()
     with pytest.raises(InputError, match="array of numbers, got one of complex64"):
         CupyBackend(module=cupy).asarray(cupy.zeros((2,), np.complex64))
+
+
+def test_arrays_that_are_not_the_backends_are_refused_by_its_operations() -> None:
+    cupy = HostCupy(devices=2)
+    backend, other = CupyBackend(0, module=cupy), CupyBackend(1, module=cupy)
+    image = np.zeros((3, 4), np.float32)
+    for foreign in (image, other.asarray(image)):
+        with pytest.raises(InputError, match=r"is no array of the backend cupy: its asarray\(\) makes one of it"):
+            backend.gaussian_blur(foreign, 1.0)
+    frames, moved = np.zeros((2, 3, 4), np.uint8), backend.zeros((1,), np.uint32)
+    with pytest.raises(InputError, match=r"numpy.ndarray is no array of the backend cupy"):
+        backend.add_motion(frames[0], backend.asarray(frames[1:]), FrameLayout.GRAY8, threshold=9, moved=moved)
+    x, histogram = np.zeros(3), backend.zeros((1, 1), np.uint64)
+    with pytest.raises(InputError, match=r"numpy.ndarray is no array of the backend cupy"):
+        backend.add_points(histogram, BinGrid(1, 1, 1.0, 1.0), x, x)
+
+
+class WithGradient:
+    """As PyTorch's tensors whose gradient is wanted."""
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad. Use var.detach()")
+
+
+@pytest.mark.parametrize("name", ["numpy", "cupy"])
+def test_a_tensor_that_will_not_be_an_array_says_why(name: str) -> None:
+    backend = get_backend(name) if name == "numpy" else CupyBackend(module=HostCupy())
+    with pytest.raises(InputError, match=r"WithGradient cannot be taken as an array: .* Use var.detach\(\)"):
+        backend.asarray(WithGradient())
 
 
 # --- which kernel -----------------------------------------------------------------------------------------------

@@ -133,3 +133,16 @@ def test_an_impossible_sigma_is_refused(backend: Backend, sigma: float) -> None:
 def test_what_is_not_a_float32_image_is_named(backend: Backend, image: NDArray[Any]) -> None:
     with pytest.raises(InputError, match=f"^image must be float32.*{image.dtype}"):
         backend.gaussian_blur(backend.asarray(image), 1.0)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_no_number_spreads_as_far_as_the_kernel_and_no_farther(
+    backend: Backend, sigma: float, odd: float
+) -> None:
+    radius = reference.blur_radius(sigma)
+    image = noise(1, (3 * radius + 2, 2 * radius + 9))
+    image[radius + 1, radius + 3] = odd
+    y, x = np.indices(image.shape)
+    reached = (abs(y - radius - 1) <= radius) & (abs(x - radius - 3) <= radius)
+    np.testing.assert_array_equal(~np.isfinite(run(backend, image, sigma)), reached)

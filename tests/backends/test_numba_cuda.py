@@ -14,6 +14,7 @@ from numba.cuda.codegen import CUDACodeLibrary
 from numba.np import numpy_support
 
 from gpuheat.backends import numba_arrays
+from gpuheat.backends.cuda_packages import NUMBA_CUDA
 from gpuheat.backends.numba_cuda import NumbaCudaBackend
 from gpuheat.errors import BackendUnavailableError
 from gpuheat.kernels import geometry, numba_cuda
@@ -169,5 +170,5 @@ def test_what_is_no_view_is_refused(key: Any) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:
-    with pytest.raises(BackendUnavailableError, match=r"^Numba cannot use GPU 99: "):
+    with pytest.raises(BackendUnavailableError, match=r"^numba-cuda does not start on GPU 99 "), NUMBA_CUDA.started(99):
         NumbaCudaBackend(99)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,3 +232,52 @@ def test_a_backend_the_suite_is_asked_for_and_cannot_have_fails_it() -> None:
     assert "3 errors" in run.stdout
     assert "skipped" not in run.stdout
     assert run.returncode == 1
+
+
+class Lacking:
+    """What a backend looked like before it had to copy."""
+
+    name, device = "lacking", "CPU"
+    asarray = to_host = zeros = synchronize = add_points = add_motion = gaussian_blur = print
+
+
+class Silent(NumpyBackend):
+    """A backend that cannot say where it computes."""
+
+    @property
+    def device(self) -> str:
+        raise OSError("the device\nis gone")
+
+
+@pytest.mark.parametrize(
+    ("loader", "reason"),
+    [
+        (lambda _: None, "backend 'third' lacks asarray, copy, .* gpuheat.backends.base.Backend says what it needs$"),
+        (lambda _: Lacking(), "backend 'third' lacks copy: "),
+        (lambda _: Silent(), "backend 'third' fails with OSError: the device is gone$"),
+        (lambda _: [][1], "backend 'third' fails with IndexError: list index out of range$"),
+    ],
+    ids=["nothing", "lacks an operation", "its device fails", "fails"],
+)
+def test_whatever_a_registered_loader_does_is_a_reason(loader: Any, reason: str) -> None:
+    register_backend("third", loader)
+    with pytest.raises(BackendUnavailableError, match=reason):
+        get_backend("third")
+    assert available_backends()[-1].backend is None
+
+
+def test_a_loader_has_to_be_callable_and_a_backend_an_instance() -> None:
+    with pytest.raises(OptionError, match="callable, got 3"):
+        register_backend("third", 3)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="name"):
+        register_backend(3, ThirdParty)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="name or a backend"):
+        get_backend(ThirdParty)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("value", "simulated"), [("1", True), ("0", False), ("", False), ("false", False)])
+def test_the_simulator_is_on_where_numba_thinks_so(
+    monkeypatch: pytest.MonkeyPatch, value: str, simulated: bool
+) -> None:
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", value)
+    assert gpuheat.backends._simulated() is simulated

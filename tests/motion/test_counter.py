@@ -276,8 +276,9 @@ def test_options_outside_their_range(options: dict[str, Any], message: str) -> N
 
 
 def test_sizes_and_masks_that_make_no_sense() -> None:
-    with pytest.raises(OptionError, match="0 x 7"):
-        MotionCounter(0, WIDTH)
+    for height in (0, 30.5, "30", True):
+        with pytest.raises(OptionError, match=r"^the height of a frame, px, must be a whole number from 1"):
+            MotionCounter(height, WIDTH)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"\(5, 7\), got \(7, 5\)"):
         MotionCounter(HEIGHT, WIDTH, mask=np.ones((WIDTH, HEIGHT)))
     with pytest.raises(InputError, match="zero everywhere"):
