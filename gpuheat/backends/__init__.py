@@ -56,7 +56,7 @@ def _cupy(device: str | None) -> Backend:
 
 def _numba_cuda(device: str | None) -> Backend:
     from gpuheat.backends.cuda_devices import device_number
-    from gpuheat.backends.cuda_packages import NUMBA_CUDA
+    from gpuheat.backends.cuda_packages import NUMBA_CUDA, check_numba_with_numpy
 
     number = device_number("numba-cuda", device)
     if device != str(number):
@@ -68,6 +68,7 @@ def _numba_cuda(device: str | None) -> Backend:
     else:
         NUMBA_CUDA.generation()
     with NUMBA_CUDA.imported():
+        check_numba_with_numpy()
         from gpuheat.backends.numba_cuda import NumbaCudaBackend
     with NUMBA_CUDA.started(number):
         return NumbaCudaBackend(number)

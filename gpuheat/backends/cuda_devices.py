@@ -46,8 +46,10 @@ class Device:
         return self.compute_capability < LEAST_CAPABILITY
 
 
-def driver() -> int:
+def driver(generation: int | None = None) -> int:
     """The newest CUDA the driver supports, as CUDA writes it: 12040 is 12.4.
+
+    ``generation`` is the one that is needed, for the advice where there is no driver.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def driver() -> int:
         If there is no NVIDIA driver.
     """
     supported = ctypes.c_int()
-    library = _library()
+    library = _library(generation)
     _check(library, "cuDriverGetVersion", library.cuDriverGetVersion(ctypes.byref(supported)))
     return supported.value
 
@@ -135,13 +137,14 @@ def _dotted(capability: tuple[int, int]) -> str:
     return f"{capability[0]}.{capability[1]}"
 
 
-def _library() -> ctypes.CDLL:
+def _library(generation: int | None = None) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
         absent = str(error) == "libcuda.so.1: cannot open shared object file: No such file or directory"
         trouble = "there is no NVIDIA driver (no libcuda.so.1)" if absent else f"the NVIDIA driver is broken ({error})"
-        fitting = ", ".join(f"{release} or newer for CUDA {generation}" for generation, release in DRIVERS.items())
+        needed = {generation: DRIVERS[generation]} if generation in DRIVERS else DRIVERS
+        fitting = ", ".join(f"{release} or newer for CUDA {number}" for number, release in needed.items())
         raise BackendUnavailableError(f"{trouble}: install {fitting}; start a container with --gpus all") from error
     number = ctypes.POINTER(ctypes.c_int)
     library.cuInit.argtypes = [ctypes.c_uint]

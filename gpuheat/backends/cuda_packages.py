@@ -19,7 +19,7 @@ from typing import Final
 from gpuheat.backends.cuda_devices import DRIVERS, driver, usable_device
 from gpuheat.errors import BackendUnavailableError, GpuheatError
 
-__all__ = ["CUPY", "NUMBA_CUDA", "Package"]
+__all__ = ["CUPY", "NUMBA_CUDA", "Package", "check_numba_with_numpy"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Package:
             If not; says what is missing and what to do.
         """
         generation = self.generation()
-        supported = driver()
+        supported = driver(generation)
         if generation is not None and supported < 1000 * generation:
             raise BackendUnavailableError(
                 f"{self.name} is installed for CUDA {generation}, {_lagging(supported, generation)}"
@@ -164,6 +164,24 @@ def _of_numba_cuda(_folder: Path) -> int | None:
 
 CUPY: Final = Package("cupy", "CuPy", "cupy", "cupy", "cupy-cuda{}x", _of_cupy)
 NUMBA_CUDA: Final = Package("numba-cuda", "numba-cuda", "numba_cuda", "numba.cuda", "numba-cuda[cu{}]", _of_numba_cuda)
+
+
+def check_numba_with_numpy() -> None:
+    """See that numba-cuda can compile with this version of NumPy; it would notice only at the first kernel.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If not: numba-cuda 0.30 uses what NumPy 2.5 has no more.
+    """
+    try:
+        import_module("numba.cuda.np.arrayobj")
+    except ModuleNotFoundError:  # older versions have no such part
+        return
+    except AttributeError as error:
+        raise BackendUnavailableError(
+            f"numba-cuda does not work with this version of NumPy ({error}): pip install 'numpy<2.5'"
+        ) from error
 
 
 def _newest_that_runs() -> int:

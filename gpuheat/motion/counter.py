@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -157,7 +158,8 @@ class MotionCounter:
             too_many = Batch.adopt(frames, asarray, *self.shape, layouts)
             if len(too_many) < 2:
                 raise
-        if too_many is not None:  # only now, for the error kept what was allocated before it
+        if too_many is not None:
+            gc.collect()  # the error kept what was allocated before it
             stamps, middle = self._stamps(times, len(too_many)), len(too_many) // 2
             for half in (slice(0, middle), slice(middle, None)):
                 part = too_many[half]

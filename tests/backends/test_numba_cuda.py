@@ -13,8 +13,8 @@ from numba import cuda, types
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.np import numpy_support
 
-from gpuheat.backends import numba_arrays
-from gpuheat.backends.cuda_packages import NUMBA_CUDA
+from gpuheat.backends import cuda_packages, numba_arrays
+from gpuheat.backends.cuda_packages import NUMBA_CUDA, check_numba_with_numpy
 from gpuheat.backends.numba_cuda import NumbaCudaBackend
 from gpuheat.errors import BackendUnavailableError
 from gpuheat.kernels import geometry, numba_cuda
@@ -57,6 +57,16 @@ def assembler_log(ptx: str, capability: tuple[int, int]) -> str:
         nvjitlink.destroy(linker)
 
 
+@pytest.fixture(scope="module")
+def compiler() -> None:
+    """Skips what needs Numba's compiler where that does not work with this NumPy."""
+    try:
+        check_numba_with_numpy()
+    except BackendUnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("kernel", numba_cuda.every(), ids=lambda kernel: f"{kernel.name}, {kernel.arguments[-3]}")
 def test_compiles_without_spills_for_every_device(kernel: numba_cuda.Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = THREADS[kernel.function.py_func.__name__.split("_")[0]]
@@ -172,3 +182,12 @@ def test_what_is_no_view_is_refused(key: Any) -> None:
 def test_a_gpu_that_is_not_there_is_named() -> None:
     with pytest.raises(BackendUnavailableError, match=r"^numba-cuda does not start on GPU 99 "), NUMBA_CUDA.started(99):
         NumbaCudaBackend(99)
+
+
+def test_a_numpy_that_is_too_new_for_numba_cuda_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_name: str) -> Any:
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr(cuda_packages, "import_module", failing)
+    with pytest.raises(BackendUnavailableError, match=r"row_stack.*pip install 'numpy<2\.5'$"):
+        check_numba_with_numpy()
