@@ -101,10 +101,10 @@ def test_kernels_are_a_part_of_gpuheat_and_not_a_package_of_their_own(tmp_path: 
     look = (
         "from importlib.util import find_spec; from importlib.resources import files;"
         "assert find_spec('kernels') is None, find_spec('kernels');"
-        "print(files('gpuheat.kernels').joinpath('numba_cpu.py').read_text()[:10])"
+        "print(files('gpuheat.kernels').joinpath('motion.cu').read_text()[:10])"
     )
     elsewhere = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert elsewhere.stdout.startswith('"""')
+    assert elsewhere.stdout.startswith("// Motion")
 
 
 def test_types_are_published() -> None:
