@@ -6,12 +6,12 @@ import logging
 import time
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from gpuheat.backends.cuda import Comparison, CudaBackend, Points
-from gpuheat.backends.cuda_upload import Event, Uploader
+from gpuheat.backends.cuda_upload import Uploader
 from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import cuda_source, geometry
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from numpy.typing import NDArray
+
+    from gpuheat.backends.cuda_upload import Event
 
 __all__ = ["CupyBackend"]
 
@@ -278,6 +280,6 @@ class _Engine:
         current = self._cupy.cuda.get_current_stream()
         within = self._runtime.memcpyDeviceToDevice
         self._runtime.memcpyAsync(target.data.ptr + offset, staging.data.ptr, nbytes, within, current.ptr)
-        placed: Event = self._cupy.cuda.Event(disable_timing=True)
-        placed.record(current)  # type: ignore[attr-defined]
-        return placed
+        placed = self._cupy.cuda.Event(disable_timing=True)
+        placed.record(current)
+        return cast("Event", placed)

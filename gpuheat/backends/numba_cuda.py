@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numba import cuda
@@ -12,7 +12,7 @@ from numba.cuda.cudadrv import driver
 
 from gpuheat.backends.cuda import Comparison, CudaBackend, Plane, Points
 from gpuheat.backends.cuda_devices import usable_device
-from gpuheat.backends.cuda_upload import Event, Uploader
+from gpuheat.backends.cuda_upload import Uploader
 from gpuheat.backends.host import lies_on_gpu
 from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import geometry
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from gpuheat.backends.cuda_upload import Event
 
 __all__ = ["NumbaCudaBackend"]
 
@@ -256,9 +258,9 @@ class _Engine:
         numba_arrays.flat(target, np.dtype(np.uint8))[offset : offset + nbytes].copy_to_device(
             staging[:nbytes], stream=self._current
         )
-        placed: Event = cuda.event()
-        placed.record(self._current)  # type: ignore[attr-defined]
-        return placed
+        placed = cuda.event()
+        placed.record(self._current)
+        return cast("Event", placed)
 
 
 def _stream_of_its_own() -> Any:
