@@ -629,8 +629,8 @@ def motion_nv12(
 
 # ---- histogram -------------------------------------------------------------------------------------------------------
 #
-# A thread has 4 consecutive points under way. Where they fall into one bin, as gaze samples mostly do, they are added
-# up first; lanes of a warp whose points fall into one bin queue up for it.
+# A thread has 4 consecutive points under way. It holds what falls into one bin until a point falls into another, so
+# that one hot bin costs a thread few atomics. Lanes of a warp with points in several hot bins queue up for them.
 
 
 @inlined
@@ -671,6 +671,19 @@ def _add(bins: Array, histogram: Array, private: Any, place: Any, amount: Any) -
                 cuda.atomic.add(histogram, place, np.uint64(carried << np.uint64(32)))
         else:
             cuda.atomic.add(histogram, place, amount)
+
+
+@inlined
+def _hold(
+    bins: Array, histogram: Array, private: Any, held: Any, total: Any, place: Any, amount: Any
+) -> tuple[Any, Any]:
+    """Add a point to what a thread holds of one bin; a point of another bin takes its place, and it is added."""
+    if place == held:
+        total = np.uint64(total + amount)
+    else:
+        _add(bins, histogram, private, held, total)
+        held, total = place, amount
+    return held, total
 
 
 @inlined
@@ -724,22 +737,18 @@ def histogram(
     cuda.syncthreads()
 
     along_x, along_y = (x_edges, nx, x_scale, x_margin, x_end), (y_edges, ny, y_scale, y_margin, y_end)
+    held, total = np.int32(-1), np.uint64(0)
     step = np.int64(cuda.gridDim.x) * np.int64(4 * threads)
     for first in range(np.int64(cuda.blockIdx.x) * np.int64(4 * threads) + 4 * thread, x.size, step):
         place0, amount0 = _point(first, x, y, weight, along_x, along_y)
         place1, amount1 = _point(first + 1, x, y, weight, along_x, along_y)
         place2, amount2 = _point(first + 2, x, y, weight, along_x, along_y)
         place3, amount3 = _point(first + 3, x, y, weight, along_x, along_y)
-        if place0 == place1:
-            place0, amount1 = np.int32(-1), np.uint64(amount0 + amount1)
-        if place1 == place2:
-            place1, amount2 = np.int32(-1), np.uint64(amount1 + amount2)
-        if place2 == place3:
-            place2, amount3 = np.int32(-1), np.uint64(amount2 + amount3)
-        _add(bins, sums, private, place0, amount0)
-        _add(bins, sums, private, place1, amount1)
-        _add(bins, sums, private, place2, amount2)
-        _add(bins, sums, private, place3, amount3)
+        held, total = _hold(bins, sums, private, held, total, place0, amount0)
+        held, total = _hold(bins, sums, private, held, total, place1, amount1)
+        held, total = _hold(bins, sums, private, held, total, place2, amount2)
+        held, total = _hold(bins, sums, private, held, total, place3, amount3)
+    _add(bins, sums, private, held, total)
 
     cuda.syncthreads()
     if private != 0:
