@@ -167,6 +167,12 @@ def cli() -> None:
     help="The picture under the overlay.",
 )
 @click.option("--blur", type=float, default=0.0, show_default=True, metavar="SIGMA", help="Blur the heat, px.")
+@click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Parts of the video decoded side by side.  [default: one for each processor, up to 8]",
+)
 @common_options("jet", "0.4")
 def motion(video: str, output: str, colormap: str, tone: str, alpha: Any, quiet: bool, **options: Any) -> None:
     """Where, and when, things moved in VIDEO.

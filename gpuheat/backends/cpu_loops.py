@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,9 +19,9 @@ from numba.core import event
 from gpuheat.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["numba_cpu", "processors", "share"]
+__all__ = ["numba_cpu", "one_thread", "processors", "share"]
 
 Result = TypeVar("Result")
 log = logging.getLogger("gpuheat")
@@ -57,13 +59,26 @@ def share(part: Callable[[int, int], Result], size: int, least: int, threads: in
     """Call ``part(first, last)`` for consecutive parts of ``range(size)`` side by side.
 
     Returns the results in order. No part is smaller than ``least`` unless there is only one; the last
-    part runs on the caller's thread.
+    part runs on the caller's thread. There is only one in :func:`one_thread`.
     """
-    parts = max(1, min(threads, size // least))
+    parts = 1 if _alone.get() else max(1, min(threads, size // least))
     bounds = [size * i // parts for i in range(parts + 1)]
     others = [_pool(os.getpid()).submit(part, *bounds[i : i + 2]) for i in range(parts - 1)]
     last = part(*bounds[-2:])
     return [*(other.result() for other in others), last]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Operations asked for in here are not shared: the caller's thread is one of many that work side by side."""
+    before = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(before)
+
+
+_alone = ContextVar("_alone", default=False)
 
 
 @cache

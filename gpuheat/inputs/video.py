@@ -6,28 +6,24 @@ import os
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import av
-from av.stream import Disposition
-from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from gpuheat.errors import VideoError
-from gpuheat.inputs.video_frame import VideoFrame
+from gpuheat.inputs.container import decoded, open_video
+from gpuheat.inputs.keyframes import Part, cut_into_parts
+from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
+from gpuheat.inputs.video_part import NotAsPromisedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from av.container import InputContainer
+    from gpuheat.inputs.keyframes import Cut, Packet
 
 __all__ = ["VideoReader"]
 
-# up to PyAV 18 a title that is not UTF-8 would be an error; later versions have no such option and no such error
-OPEN_OPTIONS: Final[dict[str, Any]] = (
-    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-)
 FRAMES_AHEAD: Final = 16  # a B-frame may depend on a frame that is shown as many frames later
 
 
@@ -48,6 +44,8 @@ class VideoReader:
         What the container says; None where it does not. It can be wrong.
     frames_decoded, corrupt_frames, broken_packets
         Counted while reading. A corrupt frame was decoded with errors, and is used.
+    frames_skipped
+        Frames before the first that was wanted, which were not even decoded.
     damaged_from
         Number of the first frame at which damage was noticed; None where there was none.
     frames_without_time
@@ -65,14 +63,16 @@ class VideoReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._container, self._stream = self._open("FRAME")
+        self._container, self._stream = open_video(self.path, "many")
         self.width, self.height = self._stream.width, self._stream.height  # until a frame says otherwise
-        self._reformatter = VideoReformatter()
+        self._to_bgr = BgrConverter(self.path)
         self.frames_in_header = self._stream.frames or None
         self.frames_decoded = 0
+        self.frames_skipped = 0
         self.corrupt_frames = 0
         self.broken_packets = 0
         self.damaged_from: int | None = None
+        self._begin: Cut | None = None
         self._packets = 0
         self._packets_shown = 0  # each of these should give a frame
         self._at_end = False
@@ -88,26 +88,77 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """Every frame that can be decoded, in the order of showing. To be used once."""
+        """Every frame that can be decoded and was not passed, in the order of showing. To be used once."""
+        if self._at_end:
+            return
         start = self._stream.start_time
         for picture in self._pictures():
             if self.frames_decoded == 0:
                 self.width, self.height = picture.width, picture.height
-                self.rotation = round(picture.rotation / 90) * 90 % 360
+                self.rotation = rotation_of(picture)
+            if self.frames_read == 0:
                 start = picture.pts if start is None else start
             if (picture.width, picture.height) != (self.width, self.height):
                 raise VideoError(
                     f"{self.path}: the picture changes from {self.width} x {self.height} to "
-                    f"{picture.width} x {picture.height} px at frame {self.frames_decoded}; "
+                    f"{picture.width} x {picture.height} px at frame {self.frames_read}; "
                     "cut the file there and run the parts one by one"
                 )
             time = self._time(picture, start)
             self.corrupt_frames += picture.is_corrupt
             self.frames_decoded += 1
-            yield VideoFrame(self.frames_decoded - 1, time, picture, self._to_bgr)
+            yield VideoFrame(self.frames_read - 1, time, picture, self._to_bgr)
         self._at_end = True
         if self.frames_decoded == 0:
             raise VideoError(f"{self.path}: not one frame can be decoded ({self.broken_packets} broken packets)")
+
+    @property
+    def frames_read(self) -> int:
+        """How far reading came: the number of the next frame."""
+        return self.frames_decoded + self.frames_skipped
+
+    def parts(self) -> Iterator[Part]:
+        """The parts into which the file can be cut, found by reading it once without decoding."""
+        if self._stream.start_time is None or self._stream.time_base is None:
+            yield Part(None, None, None, 0)
+            return
+        container, stream = open_video(self.path, "one")
+        with container:
+            yield from cut_into_parts(
+                container.demux(stream), stream.codec.canonical_name, stream.codec_context.extradata
+            )
+
+    def times_of(self, part: Part) -> list[Fraction]:
+        """When each frame of a part is shown, s, as :attr:`VideoFrame.time`."""
+        start, unit = self._stream.start_time or 0, self._stream.time_base or Fraction(1)
+        return [(stamp - start) * unit for stamp in part.stamps or ()]
+
+    def passed(self, part: Part, last: VideoFrame | None) -> None:
+        """Take note that another reader read a part, which begins where this one is; it goes on behind it.
+
+        ``last`` is the last frame that was decoded, None where none was wanted.
+
+        Raises
+        ------
+        NotAsPromisedError
+            If its pictures have another size or rotation than those before.
+        """
+        frames = len(part.stamps or ())
+        if last is None:
+            self.frames_skipped += frames
+        else:
+            shape = last.picture.width, last.picture.height, rotation_of(last.picture)
+            if self.frames_decoded > 0 and shape != (self.width, self.height, self.rotation):
+                raise NotAsPromisedError(f"frame {part.first:,} has another size")
+            self.width, self.height, self.rotation = shape
+            frames = last.number + 1 - part.first
+            self.frames_decoded += frames
+        self._packets = part.packets
+        self._begin, self._at_end = part.end, part.end is None and frames == len(part.stamps or ())
+
+    def begin_again(self) -> None:
+        """Decode from the beginning when reading goes on: how damage is concealed depends on all frames before it."""
+        self._begin = None
 
     @property
     def frames_expected(self) -> int | None:
@@ -138,6 +189,7 @@ class VideoReader:
             "start_time_s": None if start is None else {"exact": str(start), "seconds": float(start)},
             "frames_in_header": self.frames_in_header,
             "frames_decoded": self.frames_decoded,
+            "frames_skipped": self.frames_skipped,
             "frames_without_time": self.frames_without_time,
             "corrupt_frames": self.corrupt_frames,
             "broken_packets": self.broken_packets,
@@ -163,35 +215,10 @@ class VideoReader:
             )
         return warnings
 
-    def _open(self, threads: Literal["FRAME", "NONE"]) -> tuple[InputContainer, VideoStream]:
-        try:
-            if self.path.is_dir():
-                raise VideoError(f"{self.path}: this is a folder, not a video")
-            # with the protocol in front a colon in the name does not look like one
-            container = av.open(f"file:{self.path}", **OPEN_OPTIONS)
-        except (av.FFmpegError, OSError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise VideoError(f"{self.path}: cannot be opened as a video: {reason}") from error
-        stream = container.streams.best("video")
-        is_text = container.format.name == "tty"  # FFmpeg would draw the letters
-        if is_text or not isinstance(stream, VideoStream) or Disposition.attached_pic in stream.disposition:
-            container.close()
-            raise VideoError(f"{self.path}: holds no video")
-        if stream.codec_context is None:
-            container.close()
-            raise VideoError(f"{self.path}: there is no decoder for its video")
-        stream.thread_type = threads
-        if threads == "NONE":
-            stream.codec_context.thread_count = 1
-        else:
-            # Whole frames side by side: as fast as FFmpeg's own choice for today's codecs. Threads that share a
-            # frame (MPEG-1 and MPEG-2 have no others) conceal damage without a word, each number of them in its
-            # own way. And have damage reported that the decoder would otherwise try to conceal.
-            stream.codec_context.options = {"err_detect": "explode"}
-        return container, stream
-
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Every frame: decoded by several threads up to the first damage, by one from there on."""
+        number = 0 if self._begin is None else self._begin.number
+        already = self.frames_read
         ahead = FRAMES_AHEAD if self._stream.codec_context.has_b_frames else 0
         held: deque[av.VideoFrame] = deque()  # what damage noticed now may have spoilt already
         for picture in self._decoded():
@@ -199,16 +226,20 @@ class VideoReader:
                 break
             held.append(picture)
             if len(held) > ahead:
-                yield held.popleft()
+                spared = held.popleft()
+                number += 1
+                if number > already:
+                    yield spared
         else:
             # a decoder with several threads may lose what it holds at the end, and say nothing
-            if self.frames_decoded + len(held) >= self._packets_shown:
-                yield from held
+            if number + len(held) >= self._packets_shown:
+                yield from list(held)[max(0, already - number) :]
                 return
         held.clear()
         self._container.close()
-        self._container, self._stream = self._open("NONE")
-        number, already = 0, self.frames_decoded
+        self._container, self._stream = open_video(self.path, "one")
+        self.begin_again()
+        number, already = 0, self.frames_read
         for picture in self._decoded():
             if self.damaged_from is None and (picture is None or picture.is_corrupt):
                 self.damaged_from = number
@@ -220,44 +251,21 @@ class VideoReader:
                 yield picture
 
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
-        """Every frame the decoder gives, and None for each packet it cannot decode."""
-        packets = self._container.demux(self._stream)
-        self._packets = self._packets_shown = 0
-        broken = False
-        while not broken:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, IndexError):  # it cannot be read on: let the decoder give what it holds back
-                broken, packet = True, None
-                yield None
-            if packet is None and not broken:
-                return
-            if packet is not None and packet.is_corrupt:
-                yield None
-            if packet is not None and packet.size > 0:
-                self._packets += 1
-                self._packets_shown += not packet.is_discard
-            try:
-                yield from self._stream.decode(packet)
-            except MemoryError:
-                raise
-            except av.FFmpegError:
-                yield None
+        """Every frame the decoder gives behind those that were passed, and None for each packet it cannot decode."""
+        self._packets = 0 if self._begin is None else self._begin.packets
+        self._packets_shown = 0 if self._begin is None else self._begin.number
+        return decoded(self._container, self._stream, self._begin, note=self._note)
 
-    def _to_bgr(self, picture: av.VideoFrame) -> av.VideoFrame:
-        try:
-            return self._reformatter.reformat(picture, format="bgr24")
-        except (av.FFmpegError, OSError) as error:
-            raise VideoError(
-                f"{self.path}: FFmpeg cannot turn its {picture.format.name} pictures (colour matrix "
-                f"{picture.colorspace}) into BGR: {error}; brightness alone may do (pixels='luma')"
-            ) from error
+    def _note(self, packet: Packet) -> None:
+        self._packets += 1
+        led_in = self._begin is not None and packet.pts is not None and packet.pts < self._begin.pts
+        self._packets_shown += not packet.is_discard and not led_in
 
     def _time(self, picture: av.VideoFrame, start: int | None) -> Fraction:
         if picture.pts is not None and picture.time_base and start is not None:
             return (picture.pts - start) * picture.time_base
         self.frames_without_time += 1
-        return self.frames_decoded / (self._stream.average_rate or Fraction(25))
+        return self.frames_read / (self._stream.average_rate or Fraction(25))
 
 
 def _many(count: int, what: str) -> str:

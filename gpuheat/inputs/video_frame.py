@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
+from gpuheat.errors import VideoError
 from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-__all__ = ["VideoFrame"]
+__all__ = ["BgrConverter", "VideoFrame", "rotation_of"]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
@@ -47,6 +51,10 @@ class VideoFrame:
     time: Fraction
     picture: av.VideoFrame
     _convert: Callable[[av.VideoFrame], av.VideoFrame] = field(repr=False)
+
+    def shows_the_same_as(self, other: VideoFrame) -> bool:
+        """Whether both show the same picture, in colour and in brightness."""
+        return np.array_equal(self.bgr(), other.bgr()) and np.array_equal(self.luma(), other.luma())
 
     def native(self, planar_formats: Sequence[str]) -> Pixels:
         """The decoder's own planes where they are wanted and our conversion equals FFmpeg's, else :meth:`bgr`.
@@ -83,6 +91,37 @@ class VideoFrame:
         if _range(self.picture) == "full":
             return luma
         return np.asarray(cv2.LUT(luma, EXPANDED_LUMA), np.uint8)
+
+
+class BgrConverter:
+    """FFmpeg's conversion of the pictures of one file to BGR, for one thread after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reformatter = VideoReformatter()
+        self._lock = Lock()
+
+    def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """The same picture in BGR.
+
+        Raises
+        ------
+        VideoError
+            If FFmpeg cannot.
+        """
+        try:
+            with self._lock:
+                return self._reformatter.reformat(picture, format="bgr24")
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(
+                f"{self._path}: FFmpeg cannot turn its {picture.format.name} pictures (colour matrix "
+                f"{picture.colorspace}) into BGR: {error}; brightness alone may do (pixels='luma')"
+            ) from error
+
+
+def rotation_of(picture: av.VideoFrame) -> int:
+    """Degrees counter-clockwise, a multiple of 90, by which a picture is to be turned for display."""
+    return round(picture.rotation / 90) * 90 % 360
 
 
 def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:

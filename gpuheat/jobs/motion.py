@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,29 +13,32 @@ import numpy as np
 
 import gpuheat
 from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.cpu_loops import processors
 from gpuheat.backends.gaussian import check_sigma
 from gpuheat.errors import InputError, OptionError
 from gpuheat.inputs.arrays import ArrayFrames
 from gpuheat.inputs.video import VideoReader
+from gpuheat.jobs.read_ahead import read_ahead
 from gpuheat.jobs.scene import Scene
+from gpuheat.jobs.side_by_side import count_side_by_side
 from gpuheat.jobs.stretch import Stretch
-from gpuheat.motion.counter import MotionCounter
-from gpuheat.motion.downscale import area_mean
-from gpuheat.pixels import FrameLayout, Pixels
+from gpuheat.jobs.tally import Counting, Tally
+from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
 
-    from gpuheat.inputs.frames import Frame, FrameReader
+    from gpuheat.inputs.frames import FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["motion_heatmap"]
 
 ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
+MOST_JOBS: Final = 8
 Progress = Callable[[int, int | None], None]
-"""Called after every frame read with the number of frames so far and of those expected, None where unknown."""
+"""Called now and then with the number of frames so far and of those expected, None where unknown."""
 
 
 def motion_heatmap(
@@ -56,6 +57,7 @@ def motion_heatmap(
     blur: float = 0.0,
     times: Sequence[float] | None = None,
     backend: str | Backend = "auto",
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> MotionHeatmap:
     """Where, and when, things moved in a video.
@@ -74,8 +76,7 @@ def motion_heatmap(
     every
         Compare frames this far apart: only every so many-th frame of the stretch is looked at.
     start, end
-        The stretch of the video, s from its beginning: ``start <= time < end``. The frames before it are
-        decoded, but not converted.
+        The stretch of the video, s from its beginning: ``start <= time < end``.
     downscale
         Compare the means of blocks of this many by this many pixels; the counts are smaller by as much.
     mask
@@ -92,8 +93,11 @@ def motion_heatmap(
         Time of each frame, s, for frames in memory.
     backend
         A name or a backend; see :func:`gpuheat.get_backend`.
+    jobs
+        How many parts of a video are decoded and counted side by side; None: one for each processor, up to 8, on a
+        CPU backend. The counts are the same for every number. With ``half_life`` there is one.
     progress
-        Called after every frame that was read.
+        Called now and then with the number of frames that were read.
 
     Raises
     ------
@@ -108,52 +112,40 @@ def motion_heatmap(
     check_sigma(blur)
     stretch = Stretch(every, start, end)
     backend = get_backend(backend)
+    jobs = _jobs(jobs, backend)
     with _opened(source, times, backend) as reader:
-        scene = Scene(background, mask, downscale)
-        planar = backend.planar_formats if downscale == 1 else ()
-        shared_memory = not isinstance(reader, VideoReader)  # whoever gave an array may write into it again
-        counter: MotionCounter | None = None
-        last: Frame | None = None
-        numbers = array("q")
-        layouts = set()
-        for frame in stretch.of(_reported(reader, progress)):
-            seen = _pixels(frame, pixels, planar)
-            on_host = partial(_on_host, seen, backend)
-            scene.see(seen.planes[0].shape[:2], on_host, frame.bgr)
-            counted = Pixels(seen.layout, (area_mean(on_host().planes[0], downscale),)) if downscale > 1 else seen
-            if counter is None:
-                counter = MotionCounter(
-                    *counted.planes[0].shape[:2],
-                    threshold=threshold,
-                    pixels=pixels,
-                    half_life=half_life,
-                    mask=scene.mask(reader.rotation),
-                    max_changed=max_changed,
-                    backend=backend,
-                )
-            if last is not None and counted.layout != counter.layout:
-                counted = _begin_anew(counter, last, frame, planar)
-            counter.push(counted.frame, _seconds(frame), layout=counted.layout, copy=shared_memory)
-            layouts.add(counted.layout.pixel_format)
-            numbers.append(frame.number)
-            last = frame
-        if counter is None:
-            raise InputError(
-                f"no frame lies between start and end: {reader.frames_decoded:,} frames were read, {stretch.last_seen}"
-            )
-        result = counter.result(blur=blur).turned(reader.rotation)
+        is_video = isinstance(reader, VideoReader)
+        # whoever gave an array may write into it again
+        counting = Counting(threshold, pixels, half_life, max_changed, downscale, backend, copy=not is_video)
+        tally = Tally(counting, Scene(background, mask, downscale))
+
+        def look(done: int | None = None) -> None:
+            if progress is not None:
+                progress(reader.frames_decoded if done is None else done, reader.frames_expected)
+
+        # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
+        if isinstance(reader, VideoReader) and jobs > 1 and half_life is None:
+            count_side_by_side(reader, stretch, tally, counting, jobs, look)
+        if not stretch.over:
+            frames = stretch.of(reader)
+            for frame in read_ahead(frames, look) if is_video else frames:
+                tally.add(frame, reader.rotation)
+                look()
+        if tally.counter is None:
+            raise InputError(f"no frame lies between start and end: {stretch.frames_seen}")
+        look()
+        result = tally.result(blur, reader.rotation)
         seconds = time.perf_counter() - began
+        compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts)}
         return replace(
             result,
-            frames=np.array(numbers[1:], np.int64),
-            background=scene.background(reader.rotation),
-            settings=result.settings | stretch.settings | scene.settings | {"downscale": downscale},
+            settings=result.settings | stretch.settings | tally.scene.settings | {"downscale": downscale},
             facts={
                 "gpuheat": gpuheat.__version__,
-                "input": reader.facts | {"frames_compared": len(numbers), "compared_as": sorted(layouts)},
+                "input": reader.facts | compared,
                 "backend": {"name": backend.name, "device": backend.device},
-                "warnings": [*reader.warnings, *([] if len(numbers) > 1 else [ONE_FRAME])],
-                "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds},
+                "warnings": [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])],
+                "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds, "jobs": jobs},
             },
         )
 
@@ -166,39 +158,8 @@ def _opened(source: Any, times: Sequence[float] | None, backend: Backend) -> Abs
     return nullcontext(ArrayFrames(source, times, backend))
 
 
-def _pixels(frame: Frame, pixels: str, planar_formats: Sequence[str]) -> Pixels:
-    """The frame as it is to be compared; as planes only in one of these formats."""
-    if pixels == "luma":
-        return Pixels(FrameLayout.GRAY8, (frame.luma(),))
-    return frame.native(planar_formats)
-
-
-def _on_host(pixels: Pixels, backend: Backend) -> Pixels:
-    """The same pixels in the host's memory."""
-    planes = (plane if isinstance(plane, np.ndarray) else backend.to_host(plane) for plane in pixels.planes)
-    return Pixels(pixels.layout, tuple(planes))
-
-
-def _begin_anew(counter: MotionCounter, last: Frame, frame: Frame, planar_formats: Sequence[str]) -> Pixels:
-    """``frame`` in a layout in which it can be compared with ``last``, which the counter is given again.
-
-    Needed where a video changes its colour matrix or range half way.
-    """
-    before, now = last.native(planar_formats), frame.native(planar_formats)
-    if before.layout != now.layout:
-        before, now = last.native(()), frame.native(())
-    counter.cut()
-    counter.push(before.frame, _seconds(last), layout=before.layout)
-    return now
-
-
-def _seconds(frame: Frame) -> float | None:
-    return None if frame.time is None else float(frame.time)
-
-
-def _reported(reader: FrameReader, progress: Progress | None) -> Iterator[Frame]:
-    """The reader's frames, each reported once it was read."""
-    for frame in reader:
-        if progress is not None:
-            progress(reader.frames_decoded, reader.frames_expected)
-        yield frame
+def _jobs(jobs: int | None, backend: Backend) -> int:
+    """How many decoders are to work side by side."""
+    if jobs is None:
+        return min(processors(), MOST_JOBS) if backend.name in ("numpy", "numba") else 1
+    return whole_number("jobs", jobs, 1, 1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
@@ -57,9 +58,9 @@ class Scene:
         check_factor(downscale)
         self._downscale = downscale
         self._size: tuple[int, ...] | None = None
-        is_kind = isinstance(background, str) and background in BACKGROUNDS
-        self._seen = BACKGROUNDS[str(background)]() if is_kind else None
-        self._given = None if is_kind else _picture(background)
+        self._kind = BACKGROUNDS[background] if isinstance(background, str) and background in BACKGROUNDS else None
+        self._seen = None if self._kind is None else self._kind(0)
+        self._given = None if self._kind is not None else _picture(background)
         self._mask = None if mask is None else _mask(mask)
         self.settings: dict[str, Any] = {
             "background": _label(background),
@@ -72,6 +73,18 @@ class Scene:
         self._size = size
         if self._seen is not None:
             self._seen.add(pixels, bgr)
+
+    def following(self, before: int) -> Scene:
+        """The same for frames that follow some others, of which so many were looked at."""
+        scene = copy(self)
+        scene._seen = None if self._kind is None else self._kind(before)
+        return scene
+
+    def append(self, other: Scene) -> None:
+        """Take in what another saw, whose frames directly follow."""
+        self._size = other._size if self._size is None else self._size
+        if self._seen is not None:
+            self._seen.append(other._seen)
 
     def background(self, rotation: int) -> NDArray[np.uint8] | None:
         """The (H, W, 3) BGR picture, as shown with ``rotation`` degrees."""

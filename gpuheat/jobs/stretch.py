@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ from gpuheat.inputs.arrays import exact_seconds
 from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gpuheat.inputs.frames import Frame
 
@@ -31,6 +32,13 @@ class Stretch:
     start, end
         s; None is the beginning or the end of the video.
 
+    Attributes
+    ----------
+    first
+        The number of its first frame; None until that was seen.
+    over
+        Whether its end was seen.
+
     Raises
     ------
     OptionError
@@ -44,6 +52,9 @@ class Stretch:
         self._start = None if start is None else exact_seconds(start)
         self._end = None if end is None else exact_seconds(end)
         self._last_time: Fraction | None = None
+        self._frames = 0
+        self.first: int | None = None
+        self.over = False
         if self._end is not None and self._end <= (self._start or 0):
             raise OptionError(
                 f"end must come after start, got {float(self._start or 0):g} s and {float(self._end):g} s"
@@ -51,24 +62,58 @@ class Stretch:
 
     def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames of the stretch; reading stops at its end."""
-        inside = 0
         for frame in frames:
-            self._last_time = frame.time
+            self._last_time, self._frames = frame.time, frame.number + 1
             if self._start is not None or self._end is not None:
                 if frame.time is None:
                     raise OptionError("start and end need the times of the frames")
                 if self._end is not None and frame.time >= self._end:
+                    self.over = True
                     return
-                if not inside and self._start is not None and frame.time < self._start:
+                if self.first is None and self._start is not None and frame.time < self._start:
                     continue
-            if inside % self._every == 0:
+            if self.first is None:
+                self.first = frame.number
+            if (frame.number - self.first) % self._every == 0:
                 yield frame
-            inside += 1
+
+    def within(self, first: int, times: Sequence[Fraction]) -> range:
+        """The numbers of those frames of the stretch that are among these; they follow what was asked for before.
+
+        Parameters
+        ----------
+        first
+            The number of the first of them.
+        times
+            When each is shown, s, ascending.
+        """
+        begin, end = 0, len(times)
+        if self.first is None and self._start is not None:
+            begin = bisect_left(times, self._start)
+        if self._end is not None:
+            end = bisect_left(times, self._end)
+            self.over = end < len(times)
+        if times:
+            last = min(end, len(times) - 1)
+            self._last_time, self._frames = times[last], first + last + 1
+        if self.first is None and begin < end:
+            self.first = first + begin
+        if self.first is None or begin >= end:
+            return range(first + end, first + end)
+        to_next = (self.first - first - begin) % self._every
+        return range(first + begin + to_next, first + end, self._every)
+
+    def forget(self, number: int) -> None:
+        """Forget what was seen from this frame on, which is going to be seen again."""
+        self.over = False
+        if self.first is not None and self.first >= number:
+            self.first = None
 
     @property
-    def last_seen(self) -> str:
+    def frames_seen(self) -> str:
         """How far reading came, in words."""
-        return "none of them timed" if self._last_time is None else f"the last one at {float(self._last_time):g} s"
+        last = "none of them timed" if self._last_time is None else f"the last one at {float(self._last_time):g} s"
+        return f"{self._frames:,} frames were read, {last}"
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -25,7 +25,10 @@ FRAMES_IN_32_BITS: Final = (2**32 - 1) // 255
 
 
 class Background(Protocol):
-    """Watches frames, all of one size, and makes one picture of them."""
+    """Watches frames, all of one size, and makes one picture of them.
+
+    Made with the number of frames that others watch before it.
+    """
 
     def add(self, pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Take notice of the next frame.
@@ -34,6 +37,9 @@ class Background(Protocol):
         picture. Each is called only if that is needed.
         """
 
+    def append(self, other: Any) -> None:
+        """Take in what another of the same kind saw, whose frames directly follow."""
+
     def picture(self) -> NDArray[np.uint8] | None:
         """The (h, w, 3) BGR picture, or None when there was no frame."""
 
@@ -41,13 +47,18 @@ class Background(Protocol):
 class First:
     """The first frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: int = 0) -> None:
+        self._wanted = before == 0
         self._frame: NDArray[np.uint8] | None = None
 
     def add(self, _pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep the first."""
-        if self._frame is None:
-            self._frame = bgr().copy()
+        if self._wanted:
+            self._frame, self._wanted = bgr().copy(), False
+
+    def append(self, other: First) -> None:
+        """Take the other's where there is none."""
+        self._frame = other._frame if self._frame is None else self._frame
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The first frame."""
@@ -61,8 +72,9 @@ class Mean:
     Planar frames are added up without making a BGR picture of each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, _before: int = 0) -> None:
         self._frames = 0
+        self._in_16_bits = 0
         self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
         self._sums: dict[bool, NDArray[Any]] = {}
 
@@ -82,10 +94,21 @@ class Mean:
             planes = flat_planes(frame.planes, layout)
             numba_cpu.add_picture_rows_yuv(*planes, 0, rows, chroma_step, width, factors, recent)
         self._frames += 1
-        if self._frames % FRAMES_IN_16_BITS == 0:
-            for planar in self._recent:
-                self._sums[planar] = self._total(planar)
-                self._recent[planar][...] = 0
+        self._in_16_bits += 1
+        if self._in_16_bits == FRAMES_IN_16_BITS:
+            self._empty()
+
+    def append(self, other: Mean) -> None:
+        """Add the sums."""
+        self._empty()
+        self._frames += other._frames
+        for planar, recent in other._recent.items():
+            sums = self._sums_of(planar, recent.shape)
+            sums += recent
+            if planar in other._sums:
+                sums += other._sums[planar]
+            if planar not in self._recent:
+                self._recent[planar] = np.zeros_like(recent)
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
@@ -97,10 +120,25 @@ class Mean:
             return _bgr(np.ascontiguousarray(mean.transpose(1, 2, 0)) if planar else mean)
         return _bgr(self._mean(self._total(True).transpose(1, 2, 0) + self._total(False)))
 
-    def _total(self, planar: bool) -> NDArray[Any]:
+    def _empty(self) -> None:
+        """Move what was gathered in 16 bits to the sums."""
+        for planar, recent in self._recent.items():
+            sums = self._sums_of(planar, recent.shape)
+            sums += recent
+            recent[...] = 0
+        self._in_16_bits = 0
+
+    def _sums_of(self, planar: bool, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The sums, with bits enough for all frames so far."""
         bits = np.uint32 if self._frames < FRAMES_IN_32_BITS else np.uint64
-        total: NDArray[Any] = self._recent[planar].astype(bits)
-        return total + self._sums[planar].astype(bits) if planar in self._sums else total
+        sums = self._sums.get(planar)
+        self._sums[planar] = np.zeros(shape, bits) if sums is None else sums.astype(bits, copy=False)
+        return self._sums[planar]
+
+    def _total(self, planar: bool) -> NDArray[Any]:
+        recent = self._recent[planar]
+        total: NDArray[Any] = recent + self._sums_of(planar, recent.shape)
+        return total
 
     def _mean(self, total: NDArray[Any]) -> NDArray[np.uint8]:
         return np.asarray((total + self._frames // 2) // self._frames).astype(np.uint8)
@@ -113,29 +151,42 @@ class Median:
     doubles. The choice depends on the number of frames alone.
     """
 
-    def __init__(self) -> None:
-        self._frames = 0
+    def __init__(self, before: int = 0) -> None:
+        self._frames = before
         self._step = 1
-        self._kept: list[NDArray[np.uint8]] = []
+        self._kept: list[tuple[int, NDArray[np.uint8]]] = []  # each with how many came before it
 
     def add(self, _pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Keep some."""
         if self._frames % self._step == 0:
-            self._kept.append(bgr().copy())
-            if len(self._kept) == MEDIAN_FRAMES:
-                self._kept = self._kept[::2]
-                self._step *= 2
+            self._kept.append((self._frames, bgr().copy()))
+            self._thin_out(self._step)
         self._frames += 1
+
+    def append(self, other: Median) -> None:
+        """Keep those that would have been kept of all."""
+        self._frames = other._frames
+        self._kept += other._kept
+        self._thin_out(max(self._step, other._step))
+
+    def _thin_out(self, step: int) -> None:
+        """Keep every ``step``-th, and fewer where those are too many."""
+        while True:
+            self._kept = [(number, frame) for number, frame in self._kept if number % step == 0]
+            self._step = step
+            if len(self._kept) < MEDIAN_FRAMES:
+                return
+            step *= 2
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The median, row by row to spare memory; of an even number the mean of the middle two, rounded down."""
         if not self._kept:
             return None
-        rows = zip(*self._kept, strict=True)
+        rows = zip(*(frame for _, frame in self._kept), strict=True)
         return _bgr(np.stack([np.median(np.stack(row), axis=0).astype(np.uint8) for row in rows]))
 
 
-BACKGROUNDS: Final[dict[str, Callable[[], Background]]] = {"first": First, "mean": Mean, "median": Median}
+BACKGROUNDS: Final[dict[str, Callable[..., Background]]] = {"first": First, "mean": Mean, "median": Median}
 
 
 def _bgr(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

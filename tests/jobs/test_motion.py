@@ -359,13 +359,15 @@ def test_times_that_do_not_fit(times: Any) -> None:
 # --- broken files, progress ---------------------------------------------------------------------------------------
 
 
-def test_progress_is_told_after_every_frame(clip: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_is_told_up_to_the_last_frame(clip: Path, jobs: int) -> None:
     told: list[tuple[int, int | None]] = []
-    motion_heatmap(clip, every=3, progress=lambda done, expected: told.append((done, expected)))
-    assert told == [(number, 16) for number in range(1, 17)]
+    motion_heatmap(clip, every=3, jobs=jobs, progress=lambda done, expected: told.append((done, expected)))
+    assert told[-1] == (16, 16)
+    assert told == sorted(told)
     told.clear()
     motion_heatmap(iter(scene(3)), progress=lambda done, expected: told.append((done, expected)))
-    assert told == [(1, None), (2, None), (3, None)]
+    assert told == [(1, None), (2, None), (3, None), (3, None)]
 
 
 def test_headers_that_say_something_else_do_not_matter(clip: Path) -> None:

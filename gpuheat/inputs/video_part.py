@@ -1,0 +1,95 @@
+"""Decoding a part of a video by itself."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from gpuheat.errors import GpuheatError
+from gpuheat.inputs.container import decoded, open_video
+from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from gpuheat.inputs.keyframes import Part
+
+__all__ = ["NotAsPromisedError", "PartReader"]
+
+
+class NotAsPromisedError(GpuheatError):
+    """A part does not hold what the packets promised; its text says where. The rest has to be read in one pass."""
+
+
+class PartReader:
+    """Decodes parts of one video, one after the other, with one thread.
+
+    A context manager. Several readers of the same file work side by side.
+
+    Attributes
+    ----------
+    next_frame
+        The first frame of the next part, as it comes out at the end of the part read last; None where there is none.
+
+    Raises
+    ------
+    VideoError
+        If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._container, self._stream = open_video(path, "one")
+        self._used = False
+        self.next_frame: VideoFrame | None = None
+        self._to_bgr = BgrConverter(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def frames(self, part: Part) -> Iterator[VideoFrame]:
+        """The frames of a part, numbered and timed as in the whole video.
+
+        Raises
+        ------
+        NotAsPromisedError
+            If one of them is damaged or missing, or a picture has another size or rotation than the first.
+        """
+        stamps = part.stamps
+        start, unit = self._stream.start_time, self._stream.time_base
+        if stamps is None or start is None or unit is None:
+            raise NotAsPromisedError(f"frame {part.first:,} and those behind it have no reliable time stamps")
+        shape = None
+        number = 0
+        self.next_frame = None
+        if part.begin is None and self._used:  # only a file that was just opened is at its beginning for certain
+            self._container.close()
+            self._container, self._stream = open_video(self._path, "one")
+        self._used = True
+        for picture in decoded(self._container, self._stream, part.begin, part.end):
+            where = f"frame {part.first + number:,}"
+            time = Fraction(0) if picture is None or picture.pts is None else (picture.pts - start) * unit
+            if number == len(stamps) and part.end is not None:
+                if picture is None or picture.pts == part.end.pts:
+                    if picture is not None:
+                        self.next_frame = VideoFrame(part.first + number, time, picture, self._to_bgr)
+                    break
+                continue
+            if picture is None or picture.is_corrupt:
+                raise NotAsPromisedError(f"{where} is damaged")
+            if number == len(stamps) or picture.pts != stamps[number]:
+                raise NotAsPromisedError(f"{where} is not shown when its packet says")
+            shape = shape or (picture.width, picture.height, rotation_of(picture))
+            if (picture.width, picture.height, rotation_of(picture)) != shape:
+                raise NotAsPromisedError(f"{where} has another size")
+            number += 1
+            yield VideoFrame(part.first + number - 1, time, picture, self._to_bgr)
+        if number < len(stamps):
+            raise NotAsPromisedError(f"frame {part.first + number:,} is missing")
