@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gpuheat.errors import BackendUnavailableError, GpuheatError, InputError, OptionError
+from gpuheat.errors import BackendUnavailableError, GpuheatError, IncompleteError, InputError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
 
-WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+FAILED, WRONG_USE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every error is one line on standard error.
 
-    Exit code 0, 2 for wrong input or options, 130 after Ctrl-C, 1 for anything else.
+    Exit code 0, 2 for wrong input or options, 3 where only a part of the input could be read, 130 after Ctrl-C, 1 for
+    anything else.
     """
     state = {"debug": False}
     signal.signal(signal.SIGTERM, _terminate)
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         _fail(error.format_message(), WRONG_USE, state)
+    except IncompleteError as error:
+        _fail(str(error), INCOMPLETE, state)
     except (InputError, OptionError, BackendUnavailableError) as error:
         _fail(str(error), WRONG_USE, state)
     except click.Abort:
@@ -187,10 +190,16 @@ def motion(video: str, output: str, colormap: str, tone: str, alpha: Any, quiet:
 
     style = PictureStyle(colormap, tone, alpha)
     with OutputFolder(output) as out:
-        with progress_bar(video, quiet=quiet) as progress:
-            heatmap = motion_heatmap(video, progress=progress, **options)
+        incomplete = None
+        try:
+            with progress_bar(video, quiet=quiet) as progress:
+                heatmap = motion_heatmap(video, progress=progress, **options)
+        except IncompleteError as error:
+            heatmap, incomplete = error.heatmap, error
         heatmap.write(out, style)
     _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
+    if incomplete is not None:
+        raise incomplete
 
 
 @cli.command()

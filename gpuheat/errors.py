@@ -3,6 +3,7 @@
 GpuheatError
 ├── InputError                 a file or an array that cannot be used; the text names it and the cause
 │   ├── VideoError             a video that cannot be opened, has no picture, or changes half way
+│   │   └── IncompleteError    a video that could not be read to its end; holds the map of what was counted
 │   └── ExportError            an eye-tracking export that is not what it should be
 ├── OptionError                an argument outside what it may be, or two that exclude each other
 └── BackendError
@@ -12,12 +13,18 @@ GpuheatError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpuheat.motion.heatmap import MotionHeatmap
+
 __all__ = [
     "BackendError",
     "BackendUnavailableError",
     "DeviceMemoryError",
     "ExportError",
     "GpuheatError",
+    "IncompleteError",
     "InputError",
     "OptionError",
     "VideoError",
@@ -34,6 +41,17 @@ class InputError(GpuheatError):
 
 class VideoError(InputError):
     """A video that cannot be opened, holds no picture, or changes its picture size half way."""
+
+
+class IncompleteError(VideoError):
+    """A video could not be read to its end.
+
+    ``heatmap`` is the :class:`~gpuheat.MotionHeatmap` of what was counted so far.
+    """
+
+    def __init__(self, reason: str, heatmap: MotionHeatmap) -> None:
+        super().__init__(reason)
+        self.heatmap = heatmap
 
 
 class ExportError(InputError):

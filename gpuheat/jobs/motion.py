@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-import gpuheat
-from gpuheat.backends import Backend, get_backend
-from gpuheat.backends.cpu_loops import processors
-from gpuheat.backends.gaussian import check_sigma
-from gpuheat.errors import InputError, OptionError
-from gpuheat.inputs.arrays import ArrayFrames
-from gpuheat.inputs.video import VideoReader
-from gpuheat.jobs.read_ahead import read_ahead
-from gpuheat.jobs.scene import Scene
-from gpuheat.jobs.side_by_side import count_side_by_side
-from gpuheat.jobs.stretch import Stretch
-from gpuheat.jobs.tally import Counting, Tally
-from gpuheat.options import whole_number
+from gpuheat.backends import Backend
+from gpuheat.jobs.motion_run import MotionRun
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
 
-    from gpuheat.inputs.frames import FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["motion_heatmap"]
 
-ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
-MOST_JOBS: Final = 8
 Progress = Callable[[int, int | None], None]
 """Called now and then with the number of frames so far and of those expected, None where unknown."""
 
@@ -103,63 +86,29 @@ def motion_heatmap(
     ------
     VideoError
         If the file cannot be read as a video.
+    IncompleteError
+        If reading had to stop half way; its ``heatmap`` is what was counted so far.
     InputError
         If frames, mask or background do not fit, or no frame lies between start and end.
     OptionError
         If an option is outside its range.
     """
-    began = time.perf_counter()
-    check_sigma(blur)
-    stretch = Stretch(every, start, end)
-    backend = get_backend(backend)
-    jobs = _jobs(jobs, backend)
-    with _opened(source, times, backend) as reader:
-        is_video = isinstance(reader, VideoReader)
-        # whoever gave an array may write into it again
-        counting = Counting(threshold, pixels, half_life, max_changed, downscale, backend, copy=not is_video)
-        tally = Tally(counting, Scene(background, mask, downscale))
-
-        def look(done: int | None = None) -> None:
-            if progress is not None:
-                progress(reader.frames_decoded if done is None else done, reader.frames_expected)
-
-        # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
-        if isinstance(reader, VideoReader) and jobs > 1 and half_life is None:
-            count_side_by_side(reader, stretch, tally, counting, jobs, look)
-        if not stretch.over:
-            frames = stretch.of(reader)
-            for frame in read_ahead(frames, look) if is_video else frames:
-                tally.add(frame, reader.rotation)
-                look()
-        if tally.counter is None:
-            raise InputError(f"no frame lies between start and end: {stretch.frames_seen}")
-        look()
-        result = tally.result(blur, reader.rotation)
-        seconds = time.perf_counter() - began
-        compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts)}
-        return replace(
-            result,
-            settings=result.settings | stretch.settings | tally.scene.settings | {"downscale": downscale},
-            facts={
-                "gpuheat": gpuheat.__version__,
-                "input": reader.facts | compared,
-                "backend": {"name": backend.name, "device": backend.device},
-                "warnings": [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])],
-                "time": {"seconds": seconds, "frames_per_second": reader.frames_decoded / seconds, "jobs": jobs},
-            },
-        )
-
-
-def _opened(source: Any, times: Sequence[float] | None, backend: Backend) -> AbstractContextManager[FrameReader]:
-    if isinstance(source, str | PathLike):
-        if times is not None:
-            raise OptionError("times are for frames in memory; a video has time stamps of its own")
-        return VideoReader(source)
-    return nullcontext(ArrayFrames(source, times, backend))
-
-
-def _jobs(jobs: int | None, backend: Backend) -> int:
-    """How many decoders are to work side by side."""
-    if jobs is None:
-        return min(processors(), MOST_JOBS) if backend.name in ("numpy", "numba") else 1
-    return whole_number("jobs", jobs, 1, 1024)
+    with MotionRun(
+        source,
+        threshold=threshold,
+        pixels=pixels,
+        half_life=half_life,
+        every=every,
+        start=start,
+        end=end,
+        downscale=downscale,
+        mask=mask,
+        max_changed=max_changed,
+        background=background,
+        blur=blur,
+        times=times,
+        backend=backend,
+        jobs=jobs,
+    ) as run:
+        run.count(progress)
+        return run.result()

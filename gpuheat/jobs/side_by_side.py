@@ -43,7 +43,13 @@ class _Counted:
 
 
 def count_side_by_side(
-    reader: VideoReader, stretch: Stretch, tally: Tally, counting: Counting, jobs: int, look: Callable[[int], None]
+    reader: VideoReader,
+    stretch: Stretch,
+    tally: Tally,
+    counting: Counting,
+    jobs: int,
+    look: Callable[[int], None],
+    between: Callable[[], None],
 ) -> None:
     """Count the frames of a stretch, each part of the video by a decoder of its own.
 
@@ -60,6 +66,8 @@ def count_side_by_side(
         How many decoders work side by side.
     look
         Called now and then with the number of frames that were read.
+    between
+        Called between two parts, when ``reader`` and ``tally`` are equally far.
 
     Raises
     ------
@@ -96,6 +104,7 @@ def count_side_by_side(
                 reader.begin_again()
                 return
             tally.append(counted.tally)
+            between()
             promised = counted.next_frame
 
 

@@ -14,7 +14,7 @@ from clips import decoded, encode, recipe, scene
 from numpy.typing import NDArray
 
 from gpuheat import Backend, MotionHeatmap, OptionError, motion_heatmap
-from gpuheat.errors import VideoError
+from gpuheat.errors import IncompleteError, VideoError
 from gpuheat.inputs import keyframes
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=3"
@@ -163,8 +163,14 @@ def test_a_change_of_size_is_told_alike(tmp_path: Path, jobs: int) -> None:
         piece = encode(tmp_path / f"{number}.ts", scene(40, side, side), options={"x264-params": X264})
         data += piece.read_bytes()
     path.write_bytes(data)
-    with pytest.raises(VideoError, match="changes from 48 x 48 to 96 x 96 px at frame 40"):
+    with pytest.raises(IncompleteError, match="changes from 48 x 48 to 96 x 96 px at frame 40") as caught:
         motion_heatmap(path, jobs=jobs)
+    so_far = caught.value.heatmap
+    accumulator, moved = recipe(frame.bgr for frame in decoded(path) if frame.bgr.shape[0] == 48)
+    np.testing.assert_array_equal(so_far.accumulator, accumulator)
+    assert so_far.moved.tolist() == moved
+    assert so_far.facts["input"]["stopped"] == str(caught.value)
+    assert so_far.facts["warnings"][0].startswith("incomplete: ")
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, "2", 1025])
