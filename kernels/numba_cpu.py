@@ -18,6 +18,7 @@ import numpy as np
 from gpuheat.kernels import grey
 
 __all__ = [
+    "FRAMES_AT_ONCE",
     "add_motion_rows",
     "add_motion_rows_yuv",
     "add_picture_rows_yuv",
@@ -176,7 +177,7 @@ def _change(difference: Any, factor: Any) -> Any:
     return np.int32(np.int32(np.int32(difference) * np.int32(8) * abs(factor)) >> 16) + np.int32(1)
 
 
-@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.uint8, nb.int32, read(nb.int32, 1), *SUMS))
+@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int32, 1), *SUMS))
 def add_motion_rows_yuv(
     previous_y: Array,
     previous_y_pitch: int,
@@ -194,7 +195,6 @@ def add_motion_rows_yuv(
     last: int,
     chroma_step: int,
     width: int,
-    threshold: Any,
     limit: Any,
     factors: Array,
     mask: Array,
@@ -208,12 +208,12 @@ def add_motion_rows_yuv(
     chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
     width                 px, even
     factors               (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    threshold, limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
+    limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
 
     Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
     read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
-    colours (clipping only lessens them) and so the grey value: most rows of a coded video have no motion by
-    that alone, and are done with after one pass over their bytes.
+    colours (clipping only lessens them) and so their weighted sum: most rows of a coded video have no motion
+    by that alone, and are done with after one pass over their bytes.
     """
     half = width // 2
     offsets = np.empty((6, half), np.int16)
@@ -230,12 +230,13 @@ def add_motion_rows_yuv(
         fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
         du, dv = _differences(pu, fu, difference), _differences(pv, fv, difference)
         green = _change(du, factors[3]) + _change(dv, factors[4])
-        color = max(_change(du, factors[5]), _change(dv, factors[2]), green)
+        color = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
         converted = False
         for y in range(2 * row, 2 * row + 2):
             p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
             f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
-            if _change(_differences(p, f, difference), gain) + color <= np.int32(threshold):
+            luma = _change(_differences(p, f, difference), gain)
+            if _weighted(luma, luma, luma) + color < limit:
                 continue
             if not converted:
                 converted = True
@@ -265,14 +266,24 @@ def _add_color(luma: Array, offsets: Array, sums: Array) -> None:
             sums[x] = np.uint16(sums[x] + np.uint16(_clipped(np.int16(luma[x] + offsets[i]))))
 
 
-@compiled(nb.void(*PLANE * 3, *(nb.int64,) * 4, read(nb.int32, 1), written(nb.uint16, 3)))
+FRAMES_AT_ONCE = 4
+
+
+@compiled(
+    *(
+        nb.void(
+            nb.types.UniTuple(read(nb.uint8, 1), 3 * frames),
+            nb.types.UniTuple(nb.int64, 3 * frames),
+            *(nb.int64,) * 4,
+            read(nb.int32, 1),
+            written(nb.uint16, 3),
+        )
+        for frames in (1, FRAMES_AT_ONCE)
+    )
+)
 def add_picture_rows_yuv(
-    frame_y: Array,
-    frame_y_pitch: int,
-    frame_u: Array,
-    frame_u_pitch: int,
-    frame_v: Array,
-    frame_v_pitch: int,
+    planes: tuple[Array, ...],
+    pitches: tuple[int, ...],
     first: int,
     last: int,
     chroma_step: int,
@@ -280,28 +291,33 @@ def add_picture_rows_yuv(
     factors: Array,
     sums: Array,
 ) -> None:
-    """Add the BGR picture of a YUV 4:2:0 frame to sums: the chroma rows first <= row < last.
+    """Add the BGR pictures of YUV 4:2:0 frames to sums: the chroma rows first <= row < last.
 
-    sums   (3, h, w) uint16: blue, green and red in planes of their own, which keeps the loops vectorised;
-           holds 257 frames
+    planes    Y, U and V of one frame after the other; flat uint8, row y begins at y * pitch. One frame, or
+              FRAMES_AT_ONCE, while whose rows are added the sums stay in the first-level cache
+    sums      (3, h, w) uint16: blue, green and red in planes of their own, which keeps the loops vectorised;
+              holds 257 frames
     The rest as in add_motion_rows_yuv.
     """
     half = width // 2
     offsets = np.empty((3, half), np.int16)
     luma = np.empty(width, np.int16)
     for row in range(first, last):
-        u = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
-        v = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
-        if chroma_step == 1:
-            _color_offsets(u, v, 1, factors, offsets[0], offsets[1], offsets[2])
-        else:
-            _color_offsets(u, v, 2, factors, offsets[0], offsets[1], offsets[2])
-        for y in range(2 * row, 2 * row + 2):
-            f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
-            for x in range(width):
-                luma[x] = np.int16(np.int32(np.int32((np.int32(f[x]) - factors[0]) * np.int32(8)) * factors[1]) >> 16)
-            for color in range(3):
-                _add_color(luma, offsets[color], sums[color, y])
+        for plane in range(0, len(planes), 3):
+            u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
+            u = planes[plane + 1][u_at : u_at + half * chroma_step]
+            v = planes[plane + 2][v_at : v_at + half * chroma_step]
+            if chroma_step == 1:
+                _color_offsets(u, v, 1, factors, offsets[0], offsets[1], offsets[2])
+            else:
+                _color_offsets(u, v, 2, factors, offsets[0], offsets[1], offsets[2])
+            for y in range(2 * row, 2 * row + 2):
+                f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
+                for x in range(width):
+                    value = np.int32((np.int32(f[x]) - factors[0]) * np.int32(8))
+                    luma[x] = np.int16(np.int32(value * factors[1]) >> 16)
+                for color in range(3):
+                    _add_color(luma, offsets[color], sums[color, y])
 
 
 @compiled(nb.int64(nb.float64, nb.float64, read(nb.float64, 1), read(nb.float64, 1)))

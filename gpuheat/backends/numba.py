@@ -163,7 +163,7 @@ def _comparison(
     limit = np.int32(grey.lowest_moving_sum(threshold))
     if layout.conversion is not None:
         chroma_step, factors = yuv_style(layout, layout.conversion)
-        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, np.uint8(threshold), limit, factors)
+        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, limit, factors)
     channels = 3 if layout == FrameLayout.BGR24 else 1
     return numba_cpu.add_motion_rows, height, (channels, width, np.uint8(threshold), limit)
 

@@ -126,10 +126,7 @@ def rotation_of(picture: av.VideoFrame) -> int:
 
 def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """A plane's pixels, without the padding at the end of its rows; not a copy."""
-    values = int(np.prod(shape[1:]))
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: shape[0], :values]
-    strides = (plane.line_size, *((shape[2], 1) if len(shape) == 3 else (1,)))
-    return np.lib.stride_tricks.as_strided(rows, shape, strides)
+    return np.ndarray(shape, np.uint8, memoryview(plane), strides=(plane.line_size, *shape[2:], 1)[: len(shape)])
 
 
 def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:

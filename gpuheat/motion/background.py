@@ -69,12 +69,14 @@ class Mean:
     """The mean of the BGR pictures of all frames: whole-number sums, divided once at the end, rounded half up.
 
     Sums are gathered in 16 bits, where adding a frame costs least, and emptied before they could overflow.
-    Planar frames are added up without making a BGR picture of each.
+    Planar frames are added up without making a BGR picture of each; some wait until they can be added together, and
+    their memory has to stay as it is.
     """
 
     def __init__(self, _before: int = 0) -> None:
         self._frames = 0
         self._in_16_bits = 0
+        self._waiting: list[Pixels] = []
         self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
         self._sums: dict[bool, NDArray[Any]] = {}
 
@@ -85,14 +87,15 @@ class Mean:
         first = frame.planes[0]
         if layout.planar not in self._recent:
             self._recent[layout.planar] = np.zeros((3, *first.shape) if layout.planar else first.shape, np.uint16)
-        recent = self._recent[layout.planar]
-        if layout.conversion is None:
-            np.add(recent, first, out=recent)
+        if layout.planar:
+            if self._waiting and self._waiting[0].layout != layout:
+                self._add_waiting()
+            self._waiting.append(frame)
+            if len(self._waiting) == numba_cpu.FRAMES_AT_ONCE:
+                self._add_waiting()
         else:
-            chroma_step, factors = yuv_style(layout, layout.conversion)
-            rows, width = first.shape[0] // 2, first.shape[1]
-            planes = flat_planes(frame.planes, layout)
-            numba_cpu.add_picture_rows_yuv(*planes, 0, rows, chroma_step, width, factors, recent)
+            recent = self._recent[False]
+            np.add(recent, first, out=recent)
         self._frames += 1
         self._in_16_bits += 1
         if self._in_16_bits == FRAMES_IN_16_BITS:
@@ -101,27 +104,40 @@ class Mean:
     def append(self, other: Mean) -> None:
         """Add the sums."""
         self._empty()
+        other._empty()
         self._frames += other._frames
-        for planar, recent in other._recent.items():
-            sums = self._sums_of(planar, recent.shape)
-            sums += recent
-            if planar in other._sums:
-                sums += other._sums[planar]
+        for planar, sums in other._sums.items():
+            own = self._sums_of(planar, sums.shape)
+            own += sums
             if planar not in self._recent:
-                self._recent[planar] = np.zeros_like(recent)
+                self._recent[planar] = other._recent[planar]
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
         if not self._frames:
             return None
-        if len(self._recent) == 1:
-            (planar,) = self._recent
-            mean = self._mean(self._total(planar))
+        self._empty()
+        if len(self._sums) == 1:
+            ((planar, sums),) = self._sums.items()
+            mean = self._mean(sums)
             return _bgr(np.ascontiguousarray(mean.transpose(1, 2, 0)) if planar else mean)
-        return _bgr(self._mean(self._total(True).transpose(1, 2, 0) + self._total(False)))
+        return _bgr(self._mean(self._sums[True].transpose(1, 2, 0) + self._sums[False]))
+
+    def _add_waiting(self) -> None:
+        """Add the planar frames that wait for others: all at once, or one by one where there are too few."""
+        at_once = len(self._waiting) == numba_cpu.FRAMES_AT_ONCE
+        for frames in [self._waiting] if at_once else [[frame] for frame in self._waiting]:
+            layout, (rows, width) = frames[0].layout, frames[0].planes[0].shape
+            flat = [value for frame in frames for value in flat_planes(frame.planes, layout)]
+            assert layout.conversion is not None
+            how = yuv_style(layout, layout.conversion)
+            planes, pitches = tuple(flat[::2]), tuple(flat[1::2])
+            numba_cpu.add_picture_rows_yuv(planes, pitches, 0, rows // 2, how[0], width, how[1], self._recent[True])
+        self._waiting = []
 
     def _empty(self) -> None:
         """Move what was gathered in 16 bits to the sums."""
+        self._add_waiting()
         for planar, recent in self._recent.items():
             sums = self._sums_of(planar, recent.shape)
             sums += recent
@@ -134,11 +150,6 @@ class Mean:
         sums = self._sums.get(planar)
         self._sums[planar] = np.zeros(shape, bits) if sums is None else sums.astype(bits, copy=False)
         return self._sums[planar]
-
-    def _total(self, planar: bool) -> NDArray[Any]:
-        recent = self._recent[planar]
-        total: NDArray[Any] = recent + self._sums_of(planar, recent.shape)
-        return total
 
     def _mean(self, total: NDArray[Any]) -> NDArray[np.uint8]:
         return np.asarray((total + self._frames // 2) // self._frames).astype(np.uint8)
