@@ -26,12 +26,14 @@ __all__ = [
     "area_mean_rows",
     "blur_along_columns",
     "blur_along_rows",
+    "expand_luma",
 ]
 
 BLUE = np.int32(grey.BLUE)
 GREEN = np.int32(grey.GREEN)
 RED = np.int32(grey.RED)
 POINTS_AT_ONCE = 4096  # their bin numbers, 16 KB, stay in the first-level cache
+BLOCK = 128  # pixels of a row; what moves is small, and most of a row of a video is still
 COLUMNS_AT_ONCE = 512  # 2 KB a row: the rows under a wide kernel stay in the second-level cache
 
 Array = Any
@@ -73,22 +75,43 @@ def _differences(a: Array, b: Array, difference: Array) -> Any:
 
 
 @inlined
-def _add_up(motion: Array, y: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
-    """Add what moved in row y to the sums, which rows without motion leave alone; returns how many pixels."""
+def _differences_of_blocks(a: Array, b: Array, size: int, most: Array) -> None:
+    """The largest distance of two bytes at the same place, for each block of ``size`` of them."""
+    whole = a.shape[0] // size
+    for block in range(whole):
+        begin = np.uint64(block * size)
+        largest = np.uint8(0)
+        for i in range(np.uint64(size)):
+            one, other = a[begin + i], b[begin + i]
+            largest = max(largest, np.uint8(max(one, other) - min(one, other)))
+        most[block] = largest
+    if whole < most.shape[0]:
+        largest = np.uint8(0)
+        for i in range(whole * size, a.shape[0]):
+            largest = max(largest, np.uint8(max(a[i], b[i]) - min(a[i], b[i])))
+        most[whole] = largest
+
+
+@inlined
+def _add_up(motion: Array, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
+    """Add what moved in row y from a column on to the sums, which nothing is written to where nothing moved.
+
+    Returns how many pixels moved.
+    """
     width = motion.shape[0]
     if mask.shape[0] > 0:
-        mask_row = mask[y]
+        mask_row = mask[y, begin : begin + width]
         for x in range(width):
             motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
     moved = np.uint32(0)
     for x in range(width):
         moved = np.uint32(moved + motion[x])
     if moved > 0 and counts.shape[0] > 0:
-        counts_row = counts[y]
+        counts_row = counts[y, begin : begin + width]
         for x in range(width):
             counts_row[x] = np.uint32(counts_row[x] + motion[x])
     if moved > 0 and decayed.shape[0] > 0:
-        decayed_row = decayed[y]
+        decayed_row = decayed[y, begin : begin + width]
         for x in range(width):
             decayed_row[x] += weight if motion[x] != 0 else 0.0
     return np.int64(moved)
@@ -146,7 +169,7 @@ def add_motion_rows(
         else:
             for x in range(width):
                 motion[x] = np.uint8(difference[x] > threshold)
-        total += _add_up(motion, y, mask, counts, decayed, weight)
+        total += _add_up(motion, y, 0, mask, counts, decayed, weight)
     return total
 
 
@@ -157,27 +180,61 @@ def _clipped(value: Any) -> Any:
 
 
 @inlined
-def _color_offsets(u: Array, v: Array, step: int, factors: Array, blue: Array, green: Array, red: Array) -> None:
-    """What the chroma of each 2 x 2 block adds to its blue, green and red; int16 each.
+def _times_8(value: Any, middle: Any) -> Any:
+    """(value - middle) * 8 of a byte, in 16 bits."""
+    return np.int16(np.int16(np.int16(value) - middle) * np.int16(8))
+
+
+@inlined
+def _scaled(value: Any, factor: Any) -> Any:
+    """(value * factor) >> 16 of two int16, for which processors have an instruction."""
+    return np.int16(np.int32(np.int32(value) * np.int32(factor)) >> 16)
+
+
+@inlined
+def _color_offsets(u: Array, v: Array, step: int, factors: Array, offsets: Array) -> None:
+    """What the chroma of each 2 x 2 block adds to its blue, green and red.
 
     u, v      uint8, a value at every step-th place
-    factors   (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    factors   (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    offsets   (3, blocks) int16
     """
+    blue, green, red = offsets[0], offsets[1], offsets[2]
     for i in range(blue.shape[0]):
-        du = np.int32((np.int32(u[i * step]) - np.int32(128)) * np.int32(8))
-        dv = np.int32((np.int32(v[i * step]) - np.int32(128)) * np.int32(8))
-        blue[i] = np.int16(np.int32(du * factors[5]) >> 16)
-        green[i] = np.int16(np.int32(np.int32(du * factors[3]) >> 16) + np.int32(np.int32(dv * factors[4]) >> 16))
-        red[i] = np.int16(np.int32(dv * factors[2]) >> 16)
+        du, dv = _times_8(u[i * step], np.int16(128)), _times_8(v[i * step], np.int16(128))
+        blue[i] = _scaled(du, factors[5])
+        green[i] = np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4]))
+        red[i] = _scaled(dv, factors[2])
+
+
+@inlined
+def _compare_colors(
+    previous: Array, frame: Array, offsets: Array, black: Any, gain: Any, limit: Any, motion: Array
+) -> None:
+    """Turn two rows into BGR and compare them.
+
+    previous, frame   (2 * blocks,) uint8: Y
+    offsets           (6, blocks) int16: what the chroma adds to blue, green and red, of the one and of the other
+    motion            (2 * blocks,) uint8: 1 where a pixel moved
+    """
+    p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
+    f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
+    for i in range(p_blue.shape[0]):
+        for x in range(2 * i, 2 * i + 2):
+            yp, yf = _scaled(_times_8(previous[x], black), gain), _scaled(_times_8(frame[x], black), gain)
+            d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
+            d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
+            d_red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
+            motion[x] = np.uint8(_weighted(np.int32(d_blue), np.int32(d_green), np.int32(d_red)) >= limit)
 
 
 @inlined
 def _change(difference: Any, factor: Any) -> Any:
     """The most by which (value * 8 * factor) >> 16 can change with its value; two floors differ by one more."""
-    return np.int32(np.int32(np.int32(difference) * np.int32(8) * abs(factor)) >> 16) + np.int32(1)
+    return np.int32(np.int32(np.int32(np.int32(difference) * np.int32(8)) * abs(np.int32(factor))) >> 16) + np.int32(1)
 
 
-@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int32, 1), *SUMS))
+@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int16, 1), *SUMS))
 def add_motion_rows_yuv(
     previous_y: Array,
     previous_y_pitch: int,
@@ -207,7 +264,7 @@ def add_motion_rows_yuv(
     ..._y, ..._u, ..._v   flat uint8; row y begins at y * pitch
     chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
     width                 px, even
-    factors               (6,) int32: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    factors               (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
     limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
 
     Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
@@ -216,11 +273,11 @@ def add_motion_rows_yuv(
     by that alone, and are done with after one pass over their bytes.
     """
     half = width // 2
+    blocks = (width + BLOCK - 1) // BLOCK
     offsets = np.empty((6, half), np.int16)
-    p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
-    f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
-    difference = np.empty(width, np.uint8)
     motion = np.empty(width, np.uint8)
+    most_y, most_u, most_v = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
+    color = np.empty(blocks, np.int32)
     black, gain = factors[0], factors[1]
     total = np.int64(0)
     for row in range(first, last):
@@ -228,33 +285,43 @@ def add_motion_rows_yuv(
         pv = previous_v[row * previous_v_pitch : row * previous_v_pitch + half * chroma_step]
         fu = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
         fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
-        du, dv = _differences(pu, fu, difference), _differences(pv, fv, difference)
-        green = _change(du, factors[3]) + _change(dv, factors[4])
-        color = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
+        if chroma_step == 1:  # spelled out, so that the common case is vectorised
+            _differences_of_blocks(pu, fu, BLOCK // 2, most_u)
+            _differences_of_blocks(pv, fv, BLOCK // 2, most_v)
+        else:
+            _differences_of_blocks(pu, fu, BLOCK, most_u)
+            _differences_of_blocks(pv, fv, BLOCK, most_v)
+        for block in range(blocks):
+            du, dv = most_u[block], most_v[block]
+            green = _change(du, factors[3]) + _change(dv, factors[4])
+            color[block] = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
         converted = False
         for y in range(2 * row, 2 * row + 2):
             p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
             f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
-            luma = _change(_differences(p, f, difference), gain)
-            if _weighted(luma, luma, luma) + color < limit:
-                continue
-            if not converted:
-                converted = True
-                if chroma_step == 1:  # spelled out, so that the common case is vectorised
-                    _color_offsets(pu, pv, 1, factors, p_blue, p_green, p_red)
-                    _color_offsets(fu, fv, 1, factors, f_blue, f_green, f_red)
-                else:
-                    _color_offsets(pu, pv, 2, factors, p_blue, p_green, p_red)
-                    _color_offsets(fu, fv, 2, factors, f_blue, f_green, f_red)
-            for i in range(half):
-                for x in range(2 * i, 2 * i + 2):
-                    yp = np.int16(np.int32(np.int32((np.int32(p[x]) - black) * np.int32(8)) * gain) >> 16)
-                    yf = np.int16(np.int32(np.int32((np.int32(f[x]) - black) * np.int32(8)) * gain) >> 16)
-                    d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
-                    d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
-                    d_red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
-                    motion[x] = np.uint8(_weighted(np.int32(d_blue), np.int32(d_green), np.int32(d_red)) >= limit)
-            total += _add_up(motion, y, mask, counts, decayed, weight)
+            _differences_of_blocks(p, f, BLOCK, most_y)
+            begin = -1
+            for block in range(blocks + 1):
+                moving = False
+                if block < blocks:
+                    luma = _change(most_y[block], gain)
+                    moving = _weighted(luma, luma, luma) + color[block] >= limit
+                if moving and begin < 0:
+                    begin = block * BLOCK
+                elif begin >= 0 and not moving:
+                    end = min(width, block * BLOCK)
+                    if not converted:
+                        converted = True
+                        if chroma_step == 1:
+                            _color_offsets(pu, pv, 1, factors, offsets[:3])
+                            _color_offsets(fu, fv, 1, factors, offsets[3:])
+                        else:
+                            _color_offsets(pu, pv, 2, factors, offsets[:3])
+                            _color_offsets(fu, fv, 2, factors, offsets[3:])
+                    run = offsets[:, begin // 2 : end // 2]
+                    _compare_colors(p[begin:end], f[begin:end], run, black, gain, limit, motion[begin:end])
+                    total += _add_up(motion[begin:end], y, begin, mask, counts, decayed, weight)
+                    begin = -1
     return total
 
 
@@ -266,6 +333,21 @@ def _add_color(luma: Array, offsets: Array, sums: Array) -> None:
             sums[x] = np.uint16(sums[x] + np.uint16(_clipped(np.int16(luma[x] + offsets[i]))))
 
 
+@compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint8, 2)))
+def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array) -> None:
+    """Bring luma of another range to 0..255: clip(((Y - black) * 8 * gain) >> 16).
+
+    luma          flat uint8; row y begins at y * pitch
+    black, gain   as in gpuheat.pixels.YuvToBgr
+    expanded      (h, w) uint8, written
+    """
+    height, width = expanded.shape
+    for y in range(height):
+        row, expanded_row = luma[y * pitch : y * pitch + width], expanded[y]
+        for x in range(width):
+            expanded_row[x] = np.uint8(_clipped(_scaled(_times_8(row[x], black), gain)))
+
+
 FRAMES_AT_ONCE = 4
 
 
@@ -275,7 +357,7 @@ FRAMES_AT_ONCE = 4
             nb.types.UniTuple(read(nb.uint8, 1), 3 * frames),
             nb.types.UniTuple(nb.int64, 3 * frames),
             *(nb.int64,) * 4,
-            read(nb.int32, 1),
+            read(nb.int16, 1),
             written(nb.uint16, 3),
         )
         for frames in (1, FRAMES_AT_ONCE)
@@ -302,20 +384,20 @@ def add_picture_rows_yuv(
     half = width // 2
     offsets = np.empty((3, half), np.int16)
     luma = np.empty(width, np.int16)
+    black, gain = factors[0], factors[1]
     for row in range(first, last):
         for plane in range(0, len(planes), 3):
             u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
             u = planes[plane + 1][u_at : u_at + half * chroma_step]
             v = planes[plane + 2][v_at : v_at + half * chroma_step]
             if chroma_step == 1:
-                _color_offsets(u, v, 1, factors, offsets[0], offsets[1], offsets[2])
+                _color_offsets(u, v, 1, factors, offsets)
             else:
-                _color_offsets(u, v, 2, factors, offsets[0], offsets[1], offsets[2])
+                _color_offsets(u, v, 2, factors, offsets)
             for y in range(2 * row, 2 * row + 2):
                 f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
                 for x in range(width):
-                    value = np.int32((np.int32(f[x]) - factors[0]) * np.int32(8))
-                    luma[x] = np.int16(np.int32(value * factors[1]) >> 16)
+                    luma[x] = _scaled(_times_8(f[x], black), gain)
                 for color in range(3):
                     _add_color(luma, offsets[color], sums[color, y])
 

@@ -23,10 +23,10 @@ def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> t
     return tuple(value for plane in flat for value in plane)
 
 
-def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[np.int32]]:
+def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[np.int16]]:
     """Distance between two values of one colour, and the six factors of the conversion, as the loops want them."""
     numbers = [getattr(conversion, name) for name in ("black", "gain", "red_v", "green_u", "green_v", "blue_u")]
-    return 2 if layout.pixel_format == "nv12" else 1, np.array(numbers, np.int32)
+    return 2 if layout.pixel_format == "nv12" else 1, np.array(numbers, np.int16)
 
 
 def flat_plane(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:

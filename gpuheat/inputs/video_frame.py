@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from gpuheat.backends.cpu_loops import numba_cpu
+from gpuheat.backends.cpu_planes import flat_plane
 from gpuheat.errors import VideoError
-from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
+from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels, YuvToBgr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,15 +24,12 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-__all__ = ["BgrConverter", "VideoFrame", "rotation_of"]
+__all__ = ["BgrConverter", "VideoFrame", "conversion_of", "rotation_of"]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
 MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
 # AVCOL_SPC_BT709, UNSPECIFIED, BT470BG and SMPTE170M
-# Limited-range luma 16..235 to 0..255, with the numbers of the conversion to BGR: a grey picture's luma
-# is then its BGR value.
-EXPANDED_LUMA: Final = np.clip(((np.arange(256) - 16) * 8 * 9539) >> 16, 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,11 @@ class VideoFrame:
         luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
         if _range(self.picture) == "full":
             return luma
-        return np.asarray(cv2.LUT(luma, EXPANDED_LUMA), np.uint8)
+        # 16..235 to 0..255 with the numbers of the conversion to BGR: a grey picture's luma is then its BGR value
+        conversion = YUV_TO_BGR["bt601", "limited"]
+        expanded = np.empty(luma.shape, np.uint8)
+        numba_cpu.expand_luma(*flat_plane(luma), np.int16(conversion.black), np.int16(conversion.gain), expanded)
+        return expanded
 
 
 class BgrConverter:
@@ -129,14 +132,22 @@ def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.ndarray(shape, np.uint8, memoryview(plane), strides=(plane.line_size, *shape[2:], 1)[: len(shape)])
 
 
-def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
-    """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
+def conversion_of(picture: av.VideoFrame) -> YuvToBgr | None:
+    """The conversion to BGR of a picture in 8-bit YUV 4:2:0, where ours equals FFmpeg's; None where FFmpeg has to."""
     matrix = MATRICES.get(picture.colorspace)
     odd = picture.width % 2 or picture.height % 2
     # of interlaced frames FFmpeg converts each field by itself, which pairs other rows of chroma
-    if picture.format.name not in PLANAR_FORMATS or matrix is None or odd or picture.interlaced_frame:
+    if matrix is None or odd or picture.interlaced_frame:
         return None
-    return FrameLayout("yuv420p", YUV_TO_BGR[matrix, _range(picture)])
+    return YUV_TO_BGR[matrix, _range(picture)]
+
+
+def _planar_layout(picture: av.VideoFrame) -> FrameLayout | None:
+    """The layout of a frame whose planes can be compared as they are; None where FFmpeg has to convert it."""
+    conversion = conversion_of(picture)
+    if picture.format.name not in PLANAR_FORMATS or conversion is None:
+        return None
+    return FrameLayout("yuv420p", conversion)
 
 
 def _range(picture: av.VideoFrame) -> Literal["limited", "full"]:

@@ -143,6 +143,28 @@ def test_small_differences_near_the_threshold(backend: Backend, conversion: YuvT
     assert 0 < np.count_nonzero(moved) < frames - 1
 
 
+@pytest.mark.large
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
+@pytest.mark.parametrize("width", [2, 126, 128, 130, 256, 258, 384, 500])
+def test_few_pixels_move_in_wide_rows(backend: Backend, width: int, pixel_format: Literal["yuv420p", "nv12"]) -> None:
+    """Single pixels and colours that change anywhere, at the ends of rows and next to each other."""
+    random = np.random.default_rng(width)
+    layout = FrameLayout(pixel_format, LAYOUT_601.conversion)
+    still = [random.integers(40, 200, shape) for shape in layout.plane_shapes(12, width)]
+    planes = []
+    for plane in still:
+        jumps = random.integers(-90, 91, (20, *plane.shape)) * (random.random((20, *plane.shape)) < 3 / width)
+        jumps[::3, :, [0, -1]] = 60
+        planes.append(np.clip(plane + jumps, 0, 255).astype(np.uint8))
+    counts, moved = compare(backend, tuple(planes), layout)
+    pictures = np.stack([to_bgr(frame, layout) for frame in zip(*planes, strict=True)])
+    wanted_counts, wanted_moved = compare(backend, (pictures,), FrameLayout.BGR24)
+    np.testing.assert_array_equal(counts, wanted_counts)
+    np.testing.assert_array_equal(moved, wanted_moved)
+    assert counts.any()
+    assert width < 100 or (counts == 0).any()
+
+
 def test_wrong_planes_are_refused(backend: Backend) -> None:
     y, u, v = random_planes(LAYOUT_601, 4, 6, frames=2, seed=4)
     with pytest.raises(InputError, match="3 planes of yuv420p, got 2"):
