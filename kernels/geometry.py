@@ -24,7 +24,7 @@ __all__ = [
     "MOTION_THREADS",
     "NUMBA_BLUR_ROWS",
     "NUMBA_BLUR_TAPS",
-    "NUMBA_GROUPS",
+    "NUMBA_HISTOGRAM_THREADS",
     "NUMBA_PAIRS",
     "NUMBA_THREADS",
     "POINTS_AT_ONCE",
@@ -53,7 +53,7 @@ SHARED_STATIC: Final = 48 << 10
 
 MOTION_THREADS: Final = 256
 MOTION_PIXELS: Final = 16
-"""Pixels of a row that one thread of motion.cu compares; two such rows of a planar frame."""
+"""Pixels of a row that one thread of a motion kernel compares; two such rows of a planar frame."""
 MOTION_PAIRS: Final = 255
 """Pairs of one launch: their counts are kept in bytes, four to a register."""
 
@@ -178,25 +178,25 @@ def _tiles(height: int, width: int, tile: tuple[int, int]) -> Launch:
 NUMBA_THREADS: Final = 128
 NUMBA_PAIRS: Final = 128
 """Pairs of one launch: a block counts in a byte for each pair and thread, 16 KB of shared memory at most."""
-NUMBA_GROUPS: Final = {"gray8": 4, "bgr24": 2, "yuv420p": 1, "nv12": 1}
-"""Groups of 4 pixels of a row, or of two rows where the frame is planar, that one thread compares."""
+NUMBA_HISTOGRAM_THREADS: Final = 1024
+"""The most threads of a block that counts points."""
 NUMBA_BLUR_ROWS: Final = 4
 """Pixels under each other that one thread of blur sums up."""
 NUMBA_BLUR_TAPS: Final = 64
 """Weights under way at once."""
 
 
-def numba_motion(pixel_format: str, rows: int, width: int, pairs: int, threads: int = NUMBA_THREADS) -> Launch:
-    """A thread for every NUMBA_GROUPS groups of 4 px; a planar frame's rows count in twos.
+def numba_motion(rows: int, width: int, pairs: int, threads: int = NUMBA_THREADS) -> Launch:
+    """A thread for every MOTION_PIXELS px of every row; a planar frame's rows count in twos.
 
-    Worked example: 1080 rows of 1918 grey px are 1080 * 480 groups, 4 a thread, 128 threads a block: 1013 blocks, and
-    16 pairs take 16 * 128 bytes of shared memory.
+    Worked example: 1080 rows of 1918 grey px are 1080 * 120 groups, 128 threads a block: 1013 blocks, and 16 pairs take
+    16 * 128 bytes of shared memory.
     """
-    groups = rows * -(-width // 4)
-    return Launch((-(-groups // (NUMBA_GROUPS[pixel_format] * threads)),), (threads,), pairs * threads)
+    groups = rows * -(-width // MOTION_PIXELS)
+    return Launch((-(-groups // threads),), (threads,), pairs * threads)
 
 
-def numba_histogram(points: int, bins: int, device: Device, threads: int = 1024) -> Launch:
+def numba_histogram(points: int, bins: int, device: Device, threads: int = NUMBA_HISTOGRAM_THREADS) -> Launch:
     """As histogram, with at most so many threads in a block."""
     launch = histogram(points, bins, device)
     return Launch(launch.grid, (min(threads, launch.block[0]),), launch.shared)

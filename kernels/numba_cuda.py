@@ -1,13 +1,12 @@
 """The three operations as Numba CUDA kernels; motion.cu, histogram.cu and blur.cu explain the arithmetic.
 
-They are written in what Numba gives on every device and in its simulator, and so do without what the CUDA C has beside
-it: 16-byte loads (4 bytes here, neighbouring threads next to each other), dp2a and the 8- and 16-bit vector
-instructions (a few whole-number instructions more a pixel), and sums over a warp (see below).
+They are written in what Numba gives on every device and in its simulator, and in the instructions of
+numba_intrinsics.py: 16-byte loads, and sums and differences of several bytes at once.
 
 Arrays come flat, contiguous and of the types in :func:`every`; one that is not wanted has no elements. Bytes of frames
 are reached by their distance in bytes from the first byte of a flat array, so that rows and frames may lie at any
-distance, also a negative one. Words and halves are the same bytes as uint32 and uint16, and are used where ``wide``
-says that everything is aligned to them; else, and at the end of a row, bytes are loaded one by one.
+distance, also a negative one. Several are loaded at once where ``wide`` says that everything is aligned to that; else,
+and at the end of a row, bytes are loaded one by one.
 
 Three habits: whole numbers are 64 bits wide in Numba after every operation, so each step is cast back; an index that
 cannot be negative is unsigned, because Numba spends instructions on negative ones; and nothing overflows 32 bits,
@@ -26,121 +25,298 @@ import numpy as np
 from numba import cuda
 
 from gpuheat.kernels import geometry, grey
+from gpuheat.kernels.numba_intrinsics import (
+    SIMULATED,
+    absolute_differences,
+    clipped,
+    dot_high,
+    dot_low,
+    four_words,
+    one_word,
+    permuted,
+    set_four_words,
+    sum_of_bytes,
+    two_words,
+)
 
 __all__ = ["BLUR", "COPY", "HISTOGRAM", "MOTION", "Kernel", "every"]
 
-BLUE = np.uint32(grey.BLUE)
-GREEN = np.uint32(grey.GREEN)
+PIXELS = geometry.MOTION_PIXELS
 RED = np.uint32(grey.RED)
+BLUE_GREEN = np.uint32(grey.BLUE | grey.GREEN << 16)  # two weights, in the lower and the upper half
+GREEN_RED = np.uint32(grey.GREEN | grey.RED << 16)
+NONE_BLUE = np.uint32(grey.BLUE << 16)
+SHIFT = np.int32(13)
+HALF = np.int32(0xFFFF)
+HIGH = np.int32(16)
+THREE = np.uint64(3)
 BYTE = np.uint32(0xFF)
 ONES = np.uint32(0x01010101)
-HIGH = np.uint32(0x80808080)
 LOW = np.uint32(0x7F7F7F7F)
-EVEN = np.uint32(0x00FF00FF)
 TAPS = geometry.NUMBA_BLUR_TAPS  # weights under way at once; longer blurs are worked off in pieces
+ALL_LANES = np.uint32(0xFFFFFFFF)
 UINT8 = np.dtype(np.uint8)
 UINT32 = np.dtype(np.uint32)
+INT64 = np.dtype(np.int64)
 FLOAT32 = np.dtype(np.float32)
 
 Array = Any
-Colors = tuple[Any, ...]
+Planes = tuple[Array, ...]
+Distances = tuple[Any, ...]
 
 kernel = cuda.jit(cache=True)
-inlined = cuda.jit(device=True, inline="always")
+compared = kernel if SIMULATED else cuda.jit(cache=True, launch_bounds=(geometry.NUMBA_THREADS, 4))
+binned = kernel if SIMULATED else cuda.jit(cache=True, launch_bounds=geometry.NUMBA_HISTOGRAM_THREADS)
+
+
+def inlined(function: Any) -> Any:
+    """A function for kernels; the simulator, which would make much of each call, runs it as a part of the kernel."""
+    return function if SIMULATED else cuda.jit(device=True, inline="always")(function)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel and the NumPy types of its arguments; that of an array ends in ``[]``."""
+    """A kernel and the NumPy types of its arguments; that of an array ends in ``[]``, a tuple's are a tuple."""
 
     function: Any
-    arguments: tuple[str, ...]
+    arguments: tuple[Any, ...]
 
     @property
     def name(self) -> str:
         """What it does, and with what."""
-        return f"{self.function.py_func.__name__} of {self.arguments[0].removesuffix('[]')}"
+        first = self.arguments[0]
+        while isinstance(first, tuple):
+            first = first[0]
+        return f"{self.function.py_func.__name__} of {first.removesuffix('[]')}"
 
 
 # ---- motion ----------------------------------------------------------------------------------------------------------
 #
-# A thread follows a few groups of 4 pixels of a row (of 2 rows, where 2 x 2 pixels share their colour) through the
-# batch: each byte of a frame is loaded once, by one thread, while the frame before it is compared; the pixels before
-# and the counts, four to a word, stay in registers.
+# A thread follows PIXELS pixels of a row (of two rows, where 2 x 2 pixels share their colour) through the batch: each
+# byte of a frame is loaded once, by one thread, 16 bytes at a time where the layout allows, while the frames before it
+# are compared. Where none of a thread's bytes has changed nothing moved, and no more is computed. The bytes of the
+# frame before, the colours that they stand for and the counts, four to a word, lie in local arrays: all loops over them
+# have constant bounds, so that they become registers.
 #
 # How many pixels moved in a pair goes into a table of a byte for each pair and thread, in shared memory. It is added
 # up at the end, so that the loop over the pairs has neither barriers nor atomics.
+#
+# Instructions of that loop, counted in the code for compute capability 9.0 with 16-byte loads, all pixels moving:
+#     gray8    5.6 a pixel     bgr24   9.9     yuv420p   16.4     nv12   15.9
+#
+# The formats differ in three functions: where a thread's rows lie (_begin_...), how their bytes become words
+# (_load_...), and which pixels moved (_find_...).
 
 
 @inlined
-def _place(group: Any, rows: Any, width: Any) -> Any:
-    """The row and the first column of a group of 4 pixels, and how many of them there are: none behind the end."""
-    groups_in_row = (width + 3) // 4
-    row = group // groups_in_row
-    column = (group - row * groups_in_row) * 4
-    pixels = np.int32(0)
-    if row < rows:
-        pixels = np.int32(min(4, width - column))
-    return row, column, pixels
+def _row(distances: Distances, row: Any, byte: Any, i: int, before: Array, places: Array, steps: Array) -> None:
+    """Where a thread's bytes of one row lie: in the frame before, in the first frame, and from frame to frame."""
+    previous_at, previous_pitch, at, pitch, stride = distances
+    before[i] = previous_at + row * previous_pitch + byte
+    places[i] = at + row * pitch + byte
+    steps[i] = stride
 
 
 @inlined
-def _word(values: Array, words: Array, at: Any, size: Any, whole: Any) -> Any:
-    """The first ``size`` of 4 bytes as a word, zeros behind them; ``whole``: all 4, and aligned."""
-    word = np.uint32(0)
-    if whole:
-        word = words[np.uint64(at >> 2)]
+def _begin_gray8(distances: Distances, row: Any, column: Any, before: Array, places: Array, steps: Array) -> None:
+    _row(distances[0], row, column, 0, before, places, steps)
+
+
+@inlined
+def _begin_bgr24(distances: Distances, row: Any, column: Any, before: Array, places: Array, steps: Array) -> None:
+    _row(distances[0], row, 3 * column, 0, before, places, steps)
+
+
+@inlined
+def _begin_yuv420p(distances: Distances, row: Any, column: Any, before: Array, places: Array, steps: Array) -> None:
+    _row(distances[0], 2 * row, column, 0, before, places, steps)
+    _row(distances[0], 2 * row + 1, column, 1, before, places, steps)
+    _row(distances[1], row, column // 2, 2, before, places, steps)
+    _row(distances[2], row, column // 2, 3, before, places, steps)
+
+
+@inlined
+def _begin_nv12(distances: Distances, row: Any, column: Any, before: Array, places: Array, steps: Array) -> None:
+    _row(distances[0], 2 * row, column, 0, before, places, steps)
+    _row(distances[0], 2 * row + 1, column, 1, before, places, steps)
+    _row(distances[1], row, column, 2, before, places, steps)
+
+
+@inlined
+def _load_bytes(values: Array, at: Any, size: Any, words: Array, first: int, number: int) -> None:
+    """So many words, of which the first ``size`` bytes are there, and zeros behind them."""
+    for i in range(number):
+        words[first + i] = np.uint32(0)
+        for j in range(4):
+            if 4 * i + j < size:
+                byte = np.uint32(values[np.uint64(at + (4 * i + j))])
+                words[first + i] = np.uint32(words[first + i] | byte << np.uint32(8 * j))
+
+
+@inlined
+def _load(values: Array, at: Any, size: Any, wide: Any, words: Array, first: int, number: int) -> None:
+    """The same; all bytes are there if ``wide`` says that 16 or 4 are loaded at once."""
+    if wide == 16:
+        for i in range(0, number, 4):
+            four = four_words(values, at + 4 * i)
+            words[first + i], words[first + i + 1], words[first + i + 2], words[first + i + 3] = four
+    elif wide == 4:
+        for i in range(number):
+            words[first + i] = one_word(values, at + 4 * i)
     else:
-        if size > 0:
-            word = np.uint32(values[np.uint64(at)])
-        if size > 1:
-            word = np.uint32(word | np.uint32(values[np.uint64(at + 1)]) << np.uint32(8))
-        if size > 2:
-            word = np.uint32(word | np.uint32(values[np.uint64(at + 2)]) << np.uint32(16))
-        if size > 3:
-            word = np.uint32(word | np.uint32(values[np.uint64(at + 3)]) << np.uint32(24))
-    return word
+        _load_bytes(values, at, size, words, first, number)
 
 
 @inlined
-def _half(values: Array, halves: Array, at: Any, size: Any, whole: Any) -> Any:
-    """The same of 2 bytes."""
-    word = np.uint32(0)
-    if whole:
-        word = np.uint32(halves[np.uint64(at >> 1)])
+def _load_half(values: Array, at: Any, size: Any, wide: Any, words: Array, first: int) -> None:
+    """The same of two words, half as many bytes for as many pixels: 8 at once where others load 16."""
+    if wide == 16:
+        words[first], words[first + 1] = two_words(values, at)
+    elif wide == 4:
+        words[first], words[first + 1] = one_word(values, at), one_word(values, at + 4)
     else:
-        if size > 0:
-            word = np.uint32(values[np.uint64(at)])
-        if size > 1:
-            word = np.uint32(word | np.uint32(values[np.uint64(at + 1)]) << np.uint32(8))
-    return word
+        _load_bytes(values, at, size, words, first, 2)
 
 
 @inlined
-def _watched(mask: Array, pixel: Any, pixels: Any) -> Any:
-    """For each of 4 pixels a byte: 1 where it counts."""
-    watched = np.uint32(0)
-    for i in range(pixels):
-        if mask.size == 0 or mask[np.uint64(pixel + i)] != 0:
-            watched = np.uint32(watched | np.uint32(1) << np.uint32(8 * i))
-    return watched
+def _load_gray8(planes: Planes, places: Array, pixels: Any, wide: Any, words: Array, first: int) -> None:
+    _load(planes[0], places[0], pixels, wide, words, first, 4)
 
 
 @inlined
-def _add_counts(counts: Array, pixel: Any, counted: Any, pixels: Any) -> None:
-    """Add the four counts of a word."""
-    if counts.size > 0 and counted != 0:
-        for i in range(pixels):
-            count = np.uint32(counted >> np.uint32(8 * i) & BYTE)
-            counts[np.uint64(pixel + i)] = np.uint32(counts[np.uint64(pixel + i)] + count)
+def _load_bgr24(planes: Planes, places: Array, pixels: Any, wide: Any, words: Array, first: int) -> None:
+    _load(planes[0], places[0], 3 * pixels, wide, words, first, 12)
 
 
 @inlined
-def _add_weight(decayed: Array, pixel: Any, bits: Any, weight: Any) -> None:
+def _load_yuv420p(planes: Planes, places: Array, pixels: Any, wide: Any, words: Array, first: int) -> None:
+    _load(planes[0], places[0], pixels, wide, words, first, 4)
+    _load(planes[0], places[1], pixels, wide, words, first + 4, 4)
+    _load_half(planes[1], places[2], pixels // 2, wide, words, first + 8)
+    _load_half(planes[2], places[3], pixels // 2, wide, words, first + 10)
+
+
+@inlined
+def _load_nv12(planes: Planes, places: Array, pixels: Any, wide: Any, words: Array, first: int) -> None:
+    _load(planes[0], places[0], pixels, wide, words, first, 4)
+    _load(planes[0], places[1], pixels, wide, words, first + 4, 4)
+    _load(planes[1], places[2], pixels, wide, words, first + 8, 4)
+
+
+@inlined
+def _find_gray8(before: Array, now: Array, _colors: Array, _by: Any, limit: Any, bits: Array) -> None:
+    """A word for each 4 pixels: the lowest bit of a byte is 1 where the pixel moved, the other bits are anything."""
+    # A difference above the threshold is carried out of its byte by 255 - threshold. The lower seven bits are added by
+    # themselves, so that no carry crosses into the next byte; the carry out of the eighth is the majority.
+    addend = np.uint32((np.uint32(255) - limit) * ONES)
+    for quad in range(4):
+        difference = absolute_differences(before[quad], now[quad])
+        low = np.uint32(np.uint32(difference & LOW) + np.uint32(addend & LOW))
+        bits[quad] = np.uint32(np.uint32(difference & addend | (difference | addend) & low) >> np.uint32(7))
+
+
+@inlined
+def _moved_bgr(b0: Any, b1: Any, b2: Any, n0: Any, n1: Any, n2: Any, limit: Any) -> Any:
+    """The same for 4 pixels in three words each, BGRB GRBG RBGR."""
+    d0, d1, d2 = absolute_differences(b0, n0), absolute_differences(b1, n1), absolute_differences(b2, n2)
+    # Each sum begins at -limit and stays within 24 bits: its uppermost byte is 0 where it reached 0, else 255.
+    start = np.int32(np.int32(0) - np.int32(limit))
+    s0 = dot_low(BLUE_GREEN, d0, dot_high(RED, d0, start))
+    s1 = dot_high(NONE_BLUE, d0, dot_low(GREEN_RED, d1, start))
+    s2 = dot_high(BLUE_GREEN, d1, dot_low(RED, d2, start))
+    s3 = dot_low(NONE_BLUE, d2, dot_high(GREEN_RED, d2, start))
+    return np.uint32(~permuted(permuted(s0, s1, 0x0073), permuted(s2, s3, 0x0073), 0x5410))
+
+
+@inlined
+def _find_bgr24(before: Array, now: Array, _colors: Array, _by: Any, limit: Any, bits: Array) -> None:
+    for quad in range(4):
+        i = 3 * quad
+        bits[quad] = _moved_bgr(before[i], before[i + 1], before[i + 2], now[i], now[i + 1], now[i + 2], limit)
+
+
+# A colour is made of a byte and a factor of 16 bits: (8 * byte * factor) >> 16 of YuvToBgr is (byte * factor) >> 13.
+
+
+@inlined
+def _chroma(dot: Any, uv: Any, by: Any) -> Any:
+    """What the U and the V in one half of a word add to blue, green and red; int32."""
+    _, _, red_v, green_u, green_v, blue_u = by
+    blue = dot(blue_u & HALF, uv, np.int32(np.int32(-128) * blue_u))
+    green = dot(green_u & HALF, uv, np.int32(np.int32(-128) * green_u)) >> SHIFT  # each rounded down by itself
+    green = green + (dot(green_v << HIGH, uv, np.int32(np.int32(-128) * green_v)) >> SHIFT)
+    red = dot(red_v << HIGH, uv, np.int32(np.int32(-128) * red_v))
+    return np.int32(blue >> SHIFT), np.int32(green), np.int32(red >> SHIFT)
+
+
+@inlined
+def _bgr(luma: Any, left: Any, right: Any, by: Any) -> Any:
+    """4 pixels in three words, BGRB GRBG RBGR, of a word of luma and what _chroma says for two of them each."""
+    black, gain, _, _, _, _ = by
+    start = np.int32(np.int32(0) - np.int32(black * gain))
+    y0, y1 = dot_low(gain, luma, start) >> SHIFT, dot_low(gain << HIGH, luma, start) >> SHIFT
+    y2, y3 = dot_high(gain, luma, start) >> SHIFT, dot_high(gain << HIGH, luma, start) >> SHIFT
+    (b0, g0, r0), (b2, g2, r2) = left, right
+    return (
+        clipped(y0 + g0, y0 + b0, clipped(y1 + b0, y0 + r0, 0)),
+        clipped(y1 + r0, y1 + g0, clipped(y2 + g2, y2 + b2, 0)),
+        clipped(y3 + b2, y2 + r2, clipped(y3 + r2, y3 + g2, 0)),
+    )
+
+
+@inlined
+def _find_planar(now: Array, quad: int, uv: Any, colors: Array, by: Any, limit: Any, bits: Array) -> None:
+    """The same for 4 x 2 pixels; ``colors`` are those of the frame before, and become those of this one."""
+    left, right = _chroma(dot_low, uv, by), _chroma(dot_high, uv, by)
+    for row in range(2):
+        i = 12 * row + 3 * quad
+        n0, n1, n2 = _bgr(now[4 * row + quad], left, right, by)
+        bits[4 * row + quad] = _moved_bgr(colors[i], colors[i + 1], colors[i + 2], n0, n1, n2, limit)
+        colors[i], colors[i + 1], colors[i + 2] = n0, n1, n2
+
+
+@inlined
+def _find_yuv420p(_before: Array, now: Array, colors: Array, by: Any, limit: Any, bits: Array) -> None:
+    for i in range(2):
+        u, v = now[8 + i], now[10 + i]
+        _find_planar(now, 2 * i, permuted(u, v, 0x5140), colors, by, limit, bits)
+        _find_planar(now, 2 * i + 1, permuted(u, v, 0x7362), colors, by, limit, bits)
+
+
+@inlined
+def _find_nv12(_before: Array, now: Array, colors: Array, by: Any, limit: Any, bits: Array) -> None:
+    for quad in range(4):
+        _find_planar(now, quad, now[8 + quad], colors, by, limit, bits)
+
+
+@inlined
+def _place(pixel: Any, width: Any, quad: int, i: int) -> Any:
+    """Where pixel i of a group of 4 lies in mask, counts and decayed; the second four groups are a row below."""
+    return np.uint64(pixel + quad // 4 * width + (4 * (quad % 4) + i))
+
+
+@inlined
+def _add_counts(counts: Array, place: Any, four: Any, wide: Any) -> None:
+    """Add four counts, a byte each; ``wide``: all four places are there, and aligned to 16 bytes."""
+    if wide:
+        c0, c1, c2, c3 = four_words(counts, place)
+        c0, c1 = np.uint32(c0 + (four & BYTE)), np.uint32(c1 + (four >> np.uint32(8) & BYTE))
+        c2, c3 = np.uint32(c2 + (four >> np.uint32(16) & BYTE)), np.uint32(c3 + (four >> np.uint32(24)))
+        set_four_words(counts, place, c0, c1, c2, c3)
+    else:
+        for i in range(4):
+            count = np.uint32(four >> np.uint32(8 * i) & BYTE)
+            if count != 0:
+                counts[np.uint64(place + np.uint64(i))] = np.uint32(counts[np.uint64(place + np.uint64(i))] + count)
+
+
+@inlined
+def _add_weight(decayed: Array, pixel: Any, width: Any, quads: int, moved: Any, weight: Any) -> None:
     """Add a weight where a pixel moved; no other thread has these pixels."""
-    for i in range(4):
-        if bits >> np.uint32(8 * i) & np.uint32(1) != 0:
-            decayed[np.uint64(pixel + i)] += weight
+    for quad in range(quads):
+        for i in range(4):
+            if moved >> np.uint32(8 * i + quad) & np.uint32(1) != 0:
+                decayed[_place(pixel, width, quad, i)] += weight
 
 
 @inlined
@@ -151,486 +327,183 @@ def _add_up(pairs: Any, moved: Array) -> None:
     words = np.int32(cuda.blockDim.x // 4)
     thread = np.int32(cuda.threadIdx.x)
     for pair in range(thread, pairs, cuda.blockDim.x):
-        even, odd = np.uint32(0), np.uint32(0)
+        total = np.uint32(0)
         place = np.int32(thread % words)  # threads begin at different places, which lie in different banks of memory
         for _ in range(words):
-            four = table[np.uint32(pair * words + place)]
-            even = np.uint32(even + np.uint32(four & EVEN))
-            odd = np.uint32(odd + np.uint32(four >> np.uint32(8) & EVEN))
+            total = sum_of_bytes(table[np.uint32(pair * words + place)], total)
             place = np.int32(place + 1)
             if place == words:
                 place = np.int32(0)
-        both = np.uint32(even + odd)
-        total = np.uint32((both & np.uint32(0xFFFF)) + (both >> np.uint32(16)))
         if total != 0:
             cuda.atomic.add(moved, pair, total)
 
 
 @inlined
-def _difference(a: Any, b: Any) -> Any:
-    """How far each of 4 bytes is from another, a byte each."""
-    # a - b of each byte by itself: 7 bits with the eighth set, so that nothing is borrowed from the next byte
-    rough = np.uint32((a | HIGH) - (b & LOW))
-    less = np.uint32(rough ^ np.uint32((a ^ b ^ HIGH) & HIGH))
-    borrowed = np.uint32(np.uint32((~a & b | ~(a ^ b) & less) & HIGH) >> np.uint32(7))  # 1 where a < b
-    return np.uint32(np.uint32(less ^ np.uint32(borrowed * BYTE)) + borrowed)  # negated there
-
-
-@inlined
-def _moved_grey(before: Any, now: Any, addend: Any) -> Any:
-    """For 4 grey pixels a byte each: its lowest bit is 1 where the pixel moved. ``addend``: 255 - threshold each."""
-    difference = _difference(before, now)
-    low = np.uint32(np.uint32(difference & LOW) + np.uint32(addend & LOW))
-    return np.uint32(np.uint32(difference & addend | (difference | addend) & low) >> np.uint32(7))
-
-
-@inlined
-def _reaches(blue: Any, green: Any, red: Any, limit: Any, bit: Any) -> Any:
-    """A bit, if the weighted sum of three differences reaches the limit."""
-    weighted = np.uint32(np.uint32(np.uint32(blue * BLUE) + np.uint32(green * GREEN)) + np.uint32(red * RED))
-    return np.uint32(1 << bit) if weighted >= limit else np.uint32(0)
-
-
-@inlined
-def _moved_bgr(b0: Any, b1: Any, b2: Any, n0: Any, n1: Any, n2: Any, limit: Any) -> Any:
-    """The same for 4 BGR pixels: three words each, BGRB GRBG RBGR."""
-    if b0 == n0 and b1 == n1 and b2 == n2:
-        return np.uint32(0)
-    d0, d1, d2 = _difference(b0, n0), _difference(b1, n1), _difference(b2, n2)
-    first = _reaches(d0 & BYTE, d0 >> np.uint32(8) & BYTE, d0 >> np.uint32(16) & BYTE, limit, 0)
-    second = _reaches(d0 >> np.uint32(24), d1 & BYTE, d1 >> np.uint32(8) & BYTE, limit, 8)
-    third = _reaches(d1 >> np.uint32(16) & BYTE, d1 >> np.uint32(24), d2 & BYTE, limit, 16)
-    fourth = _reaches(d2 >> np.uint32(8) & BYTE, d2 >> np.uint32(16) & BYTE, d2 >> np.uint32(24), limit, 24)
-    return np.uint32(first | second | third | fourth)
-
-
-@kernel
-def motion_gray8(
-    previous: Array,
-    previous_words: Array,
-    previous_at: int,
-    previous_pitch: int,
-    frames: Array,
-    words: Array,
-    at: int,
-    pitch: int,
-    stride: int,
-    wide: Any,
-    rows: int,
-    width: int,
-    pairs: Any,
-    limit: Any,
-    mask: Array,
-    counts: Array,
-    decayed: Array,
-    weights: Array,
-    moved: Array,
+def _follow(
+    begin: Any,
+    load: Any,
+    find: Any,
+    quads: int,
+    number: int,
+    previous: Planes,
+    frames: Planes,
+    distances: Distances,
+    by: Any,
+    sizes: Any,
+    arrays: Any,
 ) -> None:
-    """Compare grey frames: 4 groups of 4 pixels a thread.
-
-    previous, previous_words  the frame before the first
-    previous_at, at           where the first pixel lies, from the first byte of the array
-    pitch, stride             bytes from row to row, and from frame to frame
-    wide                      1: addresses, pitches and strides are multiples of 4
-    rows, width               of a frame, px
-    limit                     the threshold
-    mask                      (h * w,): a pixel counts where it is not 0
-    counts                    (h * w,), raised
-    decayed                   (h * w,), raised by the weight of a pair where a pixel moved
-    weights                   (pairs,)
-    moved                     (pairs,), raised by the number of moved pixels
-    """
-    table = cuda.shared.array(0, UINT8)
-    threads, thread = cuda.blockDim.x, cuda.threadIdx.x
-    first = np.int64(cuda.blockIdx.x) * np.int64(4 * threads) + thread
-    addend = np.uint32((np.uint32(255) - limit) * ONES)
-
-    row0, column0, pixels0 = _place(first, rows, width)
-    row1, column1, pixels1 = _place(first + threads, rows, width)
-    row2, column2, pixels2 = _place(first + 2 * threads, rows, width)
-    row3, column3, pixels3 = _place(first + 3 * threads, rows, width)
-    whole0, whole1 = wide != 0 and pixels0 == 4, wide != 0 and pixels1 == 4
-    whole2, whole3 = wide != 0 and pixels2 == 4, wide != 0 and pixels3 == 4
-    pixel0, pixel1 = row0 * width + column0, row1 * width + column1
-    pixel2, pixel3 = row2 * width + column2, row3 * width + column3
-    watched0, watched1 = _watched(mask, pixel0, pixels0), _watched(mask, pixel1, pixels1)
-    watched2, watched3 = _watched(mask, pixel2, pixels2), _watched(mask, pixel3, pixels3)
-
-    before0 = _word(previous, previous_words, previous_at + row0 * previous_pitch + column0, pixels0, whole0)
-    before1 = _word(previous, previous_words, previous_at + row1 * previous_pitch + column1, pixels1, whole1)
-    before2 = _word(previous, previous_words, previous_at + row2 * previous_pitch + column2, pixels2, whole2)
-    before3 = _word(previous, previous_words, previous_at + row3 * previous_pitch + column3, pixels3, whole3)
-    at0, at1 = at + row0 * pitch + column0, at + row1 * pitch + column1
-    at2, at3 = at + row2 * pitch + column2, at + row3 * pitch + column3
-    next0, next1 = _word(frames, words, at0, pixels0, whole0), _word(frames, words, at1, pixels1, whole1)
-    next2, next3 = _word(frames, words, at2, pixels2, whole2), _word(frames, words, at3, pixels3, whole3)
-    counted0, counted1, counted2, counted3 = np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
-
-    for pair in range(pairs):
-        now0, now1, now2, now3 = next0, next1, next2, next3
-        if pair + 1 < pairs:  # under way while this frame is compared
-            at0, at1, at2, at3 = at0 + stride, at1 + stride, at2 + stride, at3 + stride
-            next0, next1 = _word(frames, words, at0, pixels0, whole0), _word(frames, words, at1, pixels1, whole1)
-            next2, next3 = _word(frames, words, at2, pixels2, whole2), _word(frames, words, at3, pixels3, whole3)
-        bits0 = np.uint32(_moved_grey(before0, now0, addend) & watched0)
-        bits1 = np.uint32(_moved_grey(before1, now1, addend) & watched1)
-        bits2 = np.uint32(_moved_grey(before2, now2, addend) & watched2)
-        bits3 = np.uint32(_moved_grey(before3, now3, addend) & watched3)
-        counted0, counted1 = np.uint32(counted0 + bits0), np.uint32(counted1 + bits1)
-        counted2, counted3 = np.uint32(counted2 + bits2), np.uint32(counted3 + bits3)
-        every = np.uint32(bits0 | bits1 << np.uint32(1) | bits2 << np.uint32(2) | bits3 << np.uint32(3))
-        table[np.uint32(pair * threads + thread)] = np.uint8(cuda.popc(every))
-        if decayed.size > 0 and every != 0:
-            _add_weight(decayed, pixel0, bits0, weights[np.uint64(pair)])
-            _add_weight(decayed, pixel1, bits1, weights[np.uint64(pair)])
-            _add_weight(decayed, pixel2, bits2, weights[np.uint64(pair)])
-            _add_weight(decayed, pixel3, bits3, weights[np.uint64(pair)])
-        before0, before1, before2, before3 = now0, now1, now2, now3
-
-    _add_counts(counts, pixel0, counted0, pixels0)
-    _add_counts(counts, pixel1, counted1, pixels1)
-    _add_counts(counts, pixel2, counted2, pixels2)
-    _add_counts(counts, pixel3, counted3, pixels3)
-    _add_up(pairs, moved)
-
-
-@inlined
-def _three_words(values: Array, words: Array, at: Any, size: Any, whole: Any) -> Any:
-    """The first ``size`` of 12 bytes as three words, zeros behind them."""
-    return (
-        _word(values, words, at, size, whole),
-        _word(values, words, at + 4, size - 4, whole),
-        _word(values, words, at + 8, size - 8, whole),
-    )
-
-
-@kernel
-def motion_bgr24(
-    previous: Array,
-    previous_words: Array,
-    previous_at: int,
-    previous_pitch: int,
-    frames: Array,
-    words: Array,
-    at: int,
-    pitch: int,
-    stride: int,
-    wide: Any,
-    rows: int,
-    width: int,
-    pairs: Any,
-    limit: Any,
-    mask: Array,
-    counts: Array,
-    decayed: Array,
-    weights: Array,
-    moved: Array,
-) -> None:
-    """Compare BGR frames: 2 groups of 4 pixels a thread; ``limit`` is grey.lowest_moving_sum.
+    """Compare frames of any format: ``quads`` groups of 4 pixels a thread, whose bytes are ``number`` words.
 
     The rest as in motion_gray8.
     """
+    wide, wide_counts, rows, width, pairs, limit = sizes
+    mask, counts, decayed, weights, moved = arrays
     table = cuda.shared.array(0, UINT8)
     threads, thread = cuda.blockDim.x, cuda.threadIdx.x
-    first = np.int64(cuda.blockIdx.x) * np.int64(2 * threads) + thread
+    group = np.int64(cuda.blockIdx.x) * np.int64(threads) + thread
+    groups_in_row = (width + (PIXELS - 1)) // PIXELS
+    row = group // groups_in_row
+    column = (group - row * groups_in_row) * PIXELS
+    pixel = row * width * (quads // 4) + column
+    pixels = np.int32(0)  # none behind the end
+    if row < rows:
+        pixels = np.int32(min(PIXELS, width - column))
+    if pixels < PIXELS:
+        wide = np.int32(1)
 
-    row0, column0, pixels0 = _place(first, rows, width)
-    row1, column1, pixels1 = _place(first + threads, rows, width)
-    whole0, whole1 = wide != 0 and pixels0 == 4, wide != 0 and pixels1 == 4
-    size0, size1 = np.int32(3 * pixels0), np.int32(3 * pixels1)
-    pixel0, pixel1 = row0 * width + column0, row1 * width + column1
-    watched0, watched1 = _watched(mask, pixel0, pixels0), _watched(mask, pixel1, pixels1)
+    # Which pixels, in one word: group q of 4 pixels has bit q of each byte, pixel i of it that of byte i.
+    watched = np.uint32(0)
+    for quad in range(quads):
+        for i in range(4):
+            if 4 * (quad % 4) + i < pixels and (mask.size == 0 or mask[_place(pixel, width, quad, i)] != 0):
+                watched = np.uint32(watched | np.uint32(1) << np.uint32(8 * i + quad))
 
-    at0, at1 = previous_at + row0 * previous_pitch + 3 * column0, previous_at + row1 * previous_pitch + 3 * column1
-    a0, a1, a2 = _three_words(previous, previous_words, at0, size0, whole0)
-    b0, b1, b2 = _three_words(previous, previous_words, at1, size1, whole1)
-    at0, at1 = at + row0 * pitch + 3 * column0, at + row1 * pitch + 3 * column1
-    next_a0, next_a1, next_a2 = _three_words(frames, words, at0, size0, whole0)
-    next_b0, next_b1, next_b2 = _three_words(frames, words, at1, size1, whole1)
-    counted0, counted1 = np.uint32(0), np.uint32(0)
+    under_way = 12 // number  # frames
+    places, first, steps = cuda.local.array(4, INT64), cuda.local.array(4, INT64), cuda.local.array(4, INT64)
+    before, now, ahead = cuda.local.array(12, UINT32), cuda.local.array(12, UINT32), cuda.local.array(12, UINT32)
+    colors, bits, counted = cuda.local.array(24, UINT32), cuda.local.array(8, UINT32), cuda.local.array(8, UINT32)
+    for i in range(4):
+        places[i] = steps[i] = 0
+    for quad in range(quads):
+        counted[quad] = np.uint32(0)
+    begin(distances, row, column, first, places, steps)
+    mine = pairs
+    if pixels == 0:
+        mine = np.int32(0)
+        for pair in range(pairs):
+            table[np.uint32(pair * threads + thread)] = np.uint8(0)
+    load(previous, first, pixels, wide, before, 0)
+    for k in range(under_way):
+        if k < mine:
+            load(frames, places, pixels, wide, ahead, k * number)
+            for i in range(4):
+                places[i] += steps[i]
+    find(before, before, colors, by, limit, bits)  # for the colours
 
-    for pair in range(pairs):
-        now_a0, now_a1, now_a2 = next_a0, next_a1, next_a2
-        now_b0, now_b1, now_b2 = next_b0, next_b1, next_b2
-        if pair + 1 < pairs:
-            at0, at1 = at0 + stride, at1 + stride
-            next_a0, next_a1, next_a2 = _three_words(frames, words, at0, size0, whole0)
-            next_b0, next_b1, next_b2 = _three_words(frames, words, at1, size1, whole1)
-        bits0 = np.uint32(_moved_bgr(a0, a1, a2, now_a0, now_a1, now_a2, limit) & watched0)
-        bits1 = np.uint32(_moved_bgr(b0, b1, b2, now_b0, now_b1, now_b2, limit) & watched1)
-        counted0, counted1 = np.uint32(counted0 + bits0), np.uint32(counted1 + bits1)
-        every = np.uint32(bits0 | bits1 << np.uint32(1))
-        table[np.uint32(pair * threads + thread)] = np.uint8(cuda.popc(every))
-        if decayed.size > 0 and every != 0:
-            _add_weight(decayed, pixel0, bits0, weights[np.uint64(pair)])
-            _add_weight(decayed, pixel1, bits1, weights[np.uint64(pair)])
-        a0, a1, a2 = now_a0, now_a1, now_a2
-        b0, b1, b2 = now_b0, now_b1, now_b2
+    for start in range(0, mine, under_way):
+        for k in range(under_way):
+            pair = start + k
+            if k == 0 or pair < mine:
+                changed, here = np.uint32(0), np.uint32(0)
+                for i in range(number):
+                    now[i] = ahead[k * number + i]
+                    changed = np.uint32(changed | (before[i] ^ now[i]))
+                if pair + under_way < mine:  # on the way while this frame and those before it are compared
+                    load(frames, places, pixels, wide, ahead, k * number)
+                    for i in range(4):
+                        places[i] += steps[i]
+                if changed != 0:
+                    find(before, now, colors, by, limit, bits)
+                    for quad in range(quads):
+                        ones = np.uint32(bits[quad] & ONES)
+                        counted[quad] = np.uint32(counted[quad] + ones)
+                        here = np.uint32(here | ones << np.uint32(quad))
+                    here = np.uint32(here & watched)
+                    if decayed.size > 0 and here != 0:
+                        _add_weight(decayed, pixel, width, quads, here, weights[np.uint64(pair)])
+                for i in range(number):
+                    before[i] = now[i]
+                table[np.uint32(pair * threads + thread)] = np.uint8(cuda.popc(here))
 
-    _add_counts(counts, pixel0, counted0, pixels0)
-    _add_counts(counts, pixel1, counted1, pixels1)
+    if counts.size > 0:
+        for quad in range(quads):
+            place = _place(pixel, width, quad, 0)
+            four = np.uint32(counted[quad] & np.uint32((watched >> np.uint32(quad) & ONES) * BYTE))
+            if four != 0:
+                whole = wide_counts != 0 and place & THREE == 0 and 4 * (quad % 4) + 4 <= pixels
+                _add_counts(counts, place, four, whole)
     _add_up(pairs, moved)
 
 
-@inlined
-def _clipped(value: Any) -> Any:
-    """An int32 clipped to 0..255."""
-    return np.int32(min(np.int32(255), max(np.int32(0), value)))
+@compared
+def motion_gray8(previous: Planes, frames: Planes, distances: Distances, sizes: Any, arrays: Any) -> None:
+    """Compare grey frames, PIXELS pixels a thread.
 
-
-@inlined
-def _colors_of_pixel(luma: Any, black: Any, gain: Any, blue: Any, green: Any, red: Any) -> Any:
-    """Blue, green and red of a pixel, from its luma and what its chroma adds to each; int32."""
-    y = np.int32(np.int32(np.int32(np.int32(np.int32(luma) - black) * np.int32(8)) * gain) >> np.int32(16))
-    return _clipped(np.int32(y + blue)), _clipped(np.int32(y + green)), _clipped(np.int32(y + red))
-
-
-@inlined
-def _colors(top: Any, bottom: Any, u: Any, v: Any, by: Colors) -> Any:
-    """Blue, green and red of each of 2 x 2 pixels, 12 int32.
-
-    ``top`` and ``bottom``: words with the lumas in their lower two bytes. ``by``: the six factors of YuvToBgr.
+    previous     the bytes of the frame before the first, one array a plane
+    frames       those of all frames
+    distances    in bytes, of each plane: from the first byte of ``previous`` to its first pixel, and from row to row;
+                 from the first byte of ``frames`` to its first pixel, from row to row, and from frame to frame
+    sizes        wide: 16, 4 or 1, of which addresses, pitches and strides are multiples; 1 if counts begin at a
+                 multiple of 16 bytes; rows and width of a frame, px; pairs; limit: the threshold
+    arrays       mask (h * w,): a pixel counts where it is not 0; counts (h * w,), raised; decayed (h * w,), raised by
+                 the weight of a pair where a pixel moved; weights (pairs,); moved (pairs,), raised by the number of
+                 moved pixels
     """
-    black, gain, red_v, green_u, green_v, blue_u = by
-    du = np.int32(np.int32(np.int32(u) - np.int32(128)) * np.int32(8))
-    dv = np.int32(np.int32(np.int32(v) - np.int32(128)) * np.int32(8))
-    blue = np.int32(np.int32(du * blue_u) >> np.int32(16))
-    of_u = np.int32(np.int32(du * green_u) >> np.int32(16))
-    green = np.int32(of_u + np.int32(np.int32(dv * green_v) >> np.int32(16)))
-    red = np.int32(np.int32(dv * red_v) >> np.int32(16))
-    b0, g0, r0 = _colors_of_pixel(top & BYTE, black, gain, blue, green, red)
-    b1, g1, r1 = _colors_of_pixel(top >> np.uint32(8) & BYTE, black, gain, blue, green, red)
-    b2, g2, r2 = _colors_of_pixel(bottom & BYTE, black, gain, blue, green, red)
-    b3, g3, r3 = _colors_of_pixel(bottom >> np.uint32(8) & BYTE, black, gain, blue, green, red)
-    return b0, g0, r0, b1, g1, r1, b2, g2, r2, b3, g3, r3
+    _follow(_begin_gray8, _load_gray8, _find_gray8, 4, 4, previous, frames, distances, (), sizes, arrays)
 
 
-@inlined
-def _apart(a: Any, b: Any) -> Any:
-    """How far two int32 are from each other, uint32."""
-    return np.uint32(abs(np.int32(a - b)))
+@compared
+def motion_bgr24(previous: Planes, frames: Planes, distances: Distances, sizes: Any, arrays: Any) -> None:
+    """Compare BGR frames; ``limit`` is grey.lowest_moving_sum. The rest as in motion_gray8."""
+    _follow(_begin_bgr24, _load_bgr24, _find_bgr24, 4, 12, previous, frames, distances, (), sizes, arrays)
 
 
-@inlined
-def _moved_colors(p: Colors, n: Colors, limit: Any) -> Any:
-    """Of 2 x 2 pixels, which moved: bits 0 and 8 of the first word for the upper two, of the second for the lower."""
-    first = _reaches(_apart(p[0], n[0]), _apart(p[1], n[1]), _apart(p[2], n[2]), limit, 0)
-    second = _reaches(_apart(p[3], n[3]), _apart(p[4], n[4]), _apart(p[5], n[5]), limit, 8)
-    third = _reaches(_apart(p[6], n[6]), _apart(p[7], n[7]), _apart(p[8], n[8]), limit, 0)
-    fourth = _reaches(_apart(p[9], n[9]), _apart(p[10], n[10]), _apart(p[11], n[11]), limit, 8)
-    return np.uint32(first | second), np.uint32(third | fourth)
+@compared
+def motion_yuv420p(previous: Planes, frames: Planes, distances: Distances, by: Any, sizes: Any, arrays: Any) -> None:
+    """Compare YUV 4:2:0 frames of three planes, PIXELS x 2 pixels a thread.
 
+    by       the six factors of YuvToBgr, of 16 bits with sign
+    sizes    wide: of which half is enough for U and V, if it is 16; rows: pairs of rows, 2 of Y and 1 of U and of V
 
-@kernel
-def motion_yuv420p(
-    previous: Array,
-    previous_words: Array,
-    previous_at: int,
-    previous_pitch: int,
-    frames: Array,
-    words: Array,
-    at: int,
-    pitch: int,
-    stride: int,
-    wide: Any,
-    previous_u: Array,
-    previous_u_halves: Array,
-    previous_u_at: int,
-    previous_u_pitch: int,
-    frames_u: Array,
-    u_halves: Array,
-    u_at: int,
-    u_pitch: int,
-    u_stride: int,
-    u_wide: Any,
-    previous_v: Array,
-    previous_v_halves: Array,
-    previous_v_at: int,
-    previous_v_pitch: int,
-    frames_v: Array,
-    v_halves: Array,
-    v_at: int,
-    v_pitch: int,
-    v_stride: int,
-    v_wide: Any,
-    black: Any,
-    gain: Any,
-    red_v: Any,
-    green_u: Any,
-    green_v: Any,
-    blue_u: Any,
-    rows: int,
-    width: int,
-    pairs: Any,
-    limit: Any,
-    mask: Array,
-    counts: Array,
-    decayed: Array,
-    weights: Array,
-    moved: Array,
-) -> None:
-    """Compare YUV 4:2:0 frames of three planes: 4 x 2 pixels a thread.
-
-    rows                   pairs of rows: 2 rows of Y, 1 of U and of V
-    ..._halves, ..._wide   of U and V: multiples of 2
-    black ... blue_u       the factors of YuvToBgr
-
-    The rest as in motion_bgr24. Where all bytes are as they were nothing moved, and nothing is converted.
+    The rest as in motion_bgr24.
     """
-    table = cuda.shared.array(0, UINT8)
-    threads, thread = cuda.blockDim.x, cuda.threadIdx.x
-    row, column, pixels = _place(np.int64(cuda.blockIdx.x) * np.int64(threads) + thread, rows, width)
-    in_chroma, chroma = column // 2, np.int32(pixels // 2)
-    whole, whole_u, whole_v = wide != 0 and pixels == 4, u_wide != 0 and pixels == 4, v_wide != 0 and pixels == 4
-    by = (black, gain, red_v, green_u, green_v, blue_u)
-    pixel = 2 * row * width + column
-    below = pixel + width
-    watched, watched_below = _watched(mask, pixel, pixels), _watched(mask, below, pixels)
-
-    place = previous_at + 2 * row * previous_pitch + column
-    top = _word(previous, previous_words, place, pixels, whole)
-    bottom = _word(previous, previous_words, place + previous_pitch, pixels, whole)
-    u = _half(previous_u, previous_u_halves, previous_u_at + row * previous_u_pitch + in_chroma, chroma, whole_u)
-    v = _half(previous_v, previous_v_halves, previous_v_at + row * previous_v_pitch + in_chroma, chroma, whole_v)
-    left = _colors(top, bottom, u & BYTE, v & BYTE, by)
-    right = _colors(top >> np.uint32(16), bottom >> np.uint32(16), u >> np.uint32(8), v >> np.uint32(8), by)
-
-    place = at + 2 * row * pitch + column
-    place_u, place_v = u_at + row * u_pitch + in_chroma, v_at + row * v_pitch + in_chroma
-    next_top = _word(frames, words, place, pixels, whole)
-    next_bottom = _word(frames, words, place + pitch, pixels, whole)
-    next_u = _half(frames_u, u_halves, place_u, chroma, whole_u)
-    next_v = _half(frames_v, v_halves, place_v, chroma, whole_v)
-    counted, counted_below = np.uint32(0), np.uint32(0)
-
-    for pair in range(pairs):
-        now_top, now_bottom, now_u, now_v = next_top, next_bottom, next_u, next_v
-        if pair + 1 < pairs:
-            place, place_u, place_v = place + stride, place_u + u_stride, place_v + v_stride
-            next_top = _word(frames, words, place, pixels, whole)
-            next_bottom = _word(frames, words, place + pitch, pixels, whole)
-            next_u = _half(frames_u, u_halves, place_u, chroma, whole_u)
-            next_v = _half(frames_v, v_halves, place_v, chroma, whole_v)
-        bits, bits_below = np.uint32(0), np.uint32(0)
-        if now_top != top or now_bottom != bottom or now_u != u or now_v != v:
-            now = _colors(now_top, now_bottom, now_u & BYTE, now_v & BYTE, by)
-            upper, lower = _moved_colors(left, now, limit)
-            left = now
-            now = _colors(
-                now_top >> np.uint32(16), now_bottom >> np.uint32(16), now_u >> np.uint32(8), now_v >> np.uint32(8), by
-            )
-            upper_right, lower_right = _moved_colors(right, now, limit)
-            right = now
-            top, bottom, u, v = now_top, now_bottom, now_u, now_v
-            bits = np.uint32((upper | upper_right << np.uint32(16)) & watched)
-            bits_below = np.uint32((lower | lower_right << np.uint32(16)) & watched_below)
-            counted, counted_below = np.uint32(counted + bits), np.uint32(counted_below + bits_below)
-            if decayed.size > 0:
-                _add_weight(decayed, pixel, bits, weights[np.uint64(pair)])
-                _add_weight(decayed, below, bits_below, weights[np.uint64(pair)])
-        table[np.uint32(pair * threads + thread)] = np.uint8(cuda.popc(np.uint32(bits | bits_below << np.uint32(1))))
-
-    _add_counts(counts, pixel, counted, pixels)
-    _add_counts(counts, below, counted_below, pixels)
-    _add_up(pairs, moved)
+    _follow(_begin_yuv420p, _load_yuv420p, _find_yuv420p, 8, 12, previous, frames, distances, by, sizes, arrays)
 
 
-@kernel
-def motion_nv12(
-    previous: Array,
-    previous_words: Array,
-    previous_at: int,
-    previous_pitch: int,
-    frames: Array,
-    words: Array,
-    at: int,
-    pitch: int,
-    stride: int,
-    wide: Any,
-    previous_uv: Array,
-    previous_uv_words: Array,
-    previous_uv_at: int,
-    previous_uv_pitch: int,
-    frames_uv: Array,
-    uv_words: Array,
-    uv_at: int,
-    uv_pitch: int,
-    uv_stride: int,
-    uv_wide: Any,
-    black: Any,
-    gain: Any,
-    red_v: Any,
-    green_u: Any,
-    green_v: Any,
-    blue_u: Any,
-    rows: int,
-    width: int,
-    pairs: Any,
-    limit: Any,
-    mask: Array,
-    counts: Array,
-    decayed: Array,
-    weights: Array,
-    moved: Array,
-) -> None:
+@compared
+def motion_nv12(previous: Planes, frames: Planes, distances: Distances, by: Any, sizes: Any, arrays: Any) -> None:
     """The same where U and V alternate in one plane."""
-    table = cuda.shared.array(0, UINT8)
-    threads, thread = cuda.blockDim.x, cuda.threadIdx.x
-    row, column, pixels = _place(np.int64(cuda.blockIdx.x) * np.int64(threads) + thread, rows, width)
-    whole, whole_uv = wide != 0 and pixels == 4, uv_wide != 0 and pixels == 4
-    by = (black, gain, red_v, green_u, green_v, blue_u)
-    pixel = 2 * row * width + column
-    below = pixel + width
-    watched, watched_below = _watched(mask, pixel, pixels), _watched(mask, below, pixels)
-
-    place = previous_at + 2 * row * previous_pitch + column
-    place_uv = previous_uv_at + row * previous_uv_pitch + column
-    top = _word(previous, previous_words, place, pixels, whole)
-    bottom = _word(previous, previous_words, place + previous_pitch, pixels, whole)
-    uv = _word(previous_uv, previous_uv_words, place_uv, pixels, whole_uv)
-    left = _colors(top, bottom, uv & BYTE, uv >> np.uint32(8) & BYTE, by)
-    right = _colors(top >> np.uint32(16), bottom >> np.uint32(16), uv >> np.uint32(16) & BYTE, uv >> np.uint32(24), by)
-
-    place, place_uv = at + 2 * row * pitch + column, uv_at + row * uv_pitch + column
-    next_top = _word(frames, words, place, pixels, whole)
-    next_bottom = _word(frames, words, place + pitch, pixels, whole)
-    next_uv = _word(frames_uv, uv_words, place_uv, pixels, whole_uv)
-    counted, counted_below = np.uint32(0), np.uint32(0)
-
-    for pair in range(pairs):
-        now_top, now_bottom, now_uv = next_top, next_bottom, next_uv
-        if pair + 1 < pairs:
-            place, place_uv = place + stride, place_uv + uv_stride
-            next_top = _word(frames, words, place, pixels, whole)
-            next_bottom = _word(frames, words, place + pitch, pixels, whole)
-            next_uv = _word(frames_uv, uv_words, place_uv, pixels, whole_uv)
-        bits, bits_below = np.uint32(0), np.uint32(0)
-        if now_top != top or now_bottom != bottom or now_uv != uv:
-            now = _colors(now_top, now_bottom, now_uv & BYTE, now_uv >> np.uint32(8) & BYTE, by)
-            upper, lower = _moved_colors(left, now, limit)
-            left = now
-            u, v = now_uv >> np.uint32(16) & BYTE, now_uv >> np.uint32(24)
-            now = _colors(now_top >> np.uint32(16), now_bottom >> np.uint32(16), u, v, by)
-            upper_right, lower_right = _moved_colors(right, now, limit)
-            right = now
-            top, bottom, uv = now_top, now_bottom, now_uv
-            bits = np.uint32((upper | upper_right << np.uint32(16)) & watched)
-            bits_below = np.uint32((lower | lower_right << np.uint32(16)) & watched_below)
-            counted, counted_below = np.uint32(counted + bits), np.uint32(counted_below + bits_below)
-            if decayed.size > 0:
-                _add_weight(decayed, pixel, bits, weights[np.uint64(pair)])
-                _add_weight(decayed, below, bits_below, weights[np.uint64(pair)])
-        table[np.uint32(pair * threads + thread)] = np.uint8(cuda.popc(np.uint32(bits | bits_below << np.uint32(1))))
-
-    _add_counts(counts, pixel, counted, pixels)
-    _add_counts(counts, below, counted_below, pixels)
-    _add_up(pairs, moved)
+    _follow(_begin_nv12, _load_nv12, _find_nv12, 8, 12, previous, frames, distances, by, sizes, arrays)
 
 
 # ---- histogram -------------------------------------------------------------------------------------------------------
 #
-# A thread has 4 consecutive points under way. It holds what falls into one bin until a point falls into another, so
-# that one hot bin costs a thread few atomics. Lanes of a warp with points in several hot bins queue up for them.
+# A thread has 4 consecutive points under way, whose loads come first, so that they overlap. It holds what falls into
+# one bin until a point falls into another, so that points that stay in a bin cost no atomics.
+#
+# Lanes of a warp that let go of the same bin would queue up for it. Where that happens they add up what they have, all
+# bins at the same time, in one round for 2 lanes and 5 for 32, and one lane speaks for all of a bin. That it happens is
+# seen by comparing each lane with those 1 and 12 below: the first has the same bin where points come in runs, the
+# second where 2, 3 or 4 bins take turns, and of 8 lanes that share a bin at random places two are that far apart in 39
+# of 40 warps. Points that spread out pay for no more than that, 2 shuffles a point and a vote for 4.
+#
+# All lanes of a warp take part in every shuffle, vote and match, so that threads of a block take the same number of
+# turns. No lane asks one that may not be there, so that a warp may have fewer than 32 threads.
+
+
+if hasattr(cuda, "vote_sync_intrinsic"):  # before numba-cuda 0.22, whose own ballot needs a GPU to be compiled
+
+    @inlined
+    def _lanes_where(condition: Any) -> Any:
+        """A bit for each lane of the warp: 1 where the condition holds."""
+        return np.uint32(cuda.vote_sync_intrinsic(ALL_LANES, np.int32(3), condition)[0])
+
+else:
+
+    @inlined
+    def _lanes_where(condition: Any) -> Any:
+        """A bit for each lane of the warp: 1 where the condition holds."""
+        return np.uint32(cuda.ballot_sync(ALL_LANES, condition))
 
 
 @inlined
@@ -674,35 +547,78 @@ def _add(bins: Array, histogram: Array, private: Any, place: Any, amount: Any) -
 
 
 @inlined
-def _hold(
-    bins: Array, histogram: Array, private: Any, held: Any, total: Any, place: Any, amount: Any
-) -> tuple[Any, Any]:
-    """Add a point to what a thread holds of one bin; a point of another bin takes its place, and it is added."""
+def _hold(held: Any, total: Any, place: Any, amount: Any) -> tuple[Any, Any, Any, Any]:
+    """Add a point to what a thread holds of one bin; a point of another bin takes its place.
+
+    What is held then, and what is let go of: a bin, -1 for none, and the sum.
+    """
+    left, left_total = np.int32(-1), total
     if place == held:
         total = np.uint64(total + amount)
     else:
-        _add(bins, histogram, private, held, total)
+        left = held
         held, total = place, amount
-    return held, total
+    return held, total, left, left_total
 
 
 @inlined
-def _point(i: Any, x: Array, y: Array, weight: Array, along_x: Any, along_y: Any) -> Any:
-    """The bin of a point, -1 for none, and what it weighs. The axes are the arguments of _bin."""
+def _alike(place: Any, lane: Any) -> Any:
+    """Whether a lane has a bin that the one before it has as well, or the one 12 below."""
+    near = cuda.shfl_up_sync(ALL_LANES, place, np.int32(1))
+    far = cuda.shfl_up_sync(ALL_LANES, place, np.int32(12))
+    return (place >= 0) & (((place == near) & (lane >= 1)) | ((place == far) & (lane >= 12)))  # without branches
+
+
+@inlined
+def _together(place: Any, total: Any, lane: Any) -> tuple[Any, Any]:
+    """Add up what lanes of a warp have of the same bin: the lowest of them gets it all, the others nothing.
+
+    In each round a lane adds what the next one above it has; every other lane of the bin is done with that.
+    """
+    same = np.uint32(cuda.match_any_sync(ALL_LANES, place))
+    above = np.uint32(same & np.uint32(np.uint32(0xFFFFFFFE) << lane)) if place >= 0 else np.uint32(0)
+    rank = np.uint32(cuda.popc(np.uint32(same & np.uint32(~np.uint32(np.uint32(0xFFFFFFFF) << lane)))))
+    first = rank == 0
+    while _lanes_where(above != 0) != 0:
+        next_lane = np.int32(cuda.ffs(above)) - np.int32(1) if above != 0 else np.int32(lane)
+        other = np.uint64(cuda.shfl_sync(ALL_LANES, np.int64(total), next_lane))
+        if above != 0:
+            total = np.uint64(total + other)
+        above = np.uint32(above & _lanes_where(rank & np.uint32(1) == 0))
+        rank = np.uint32(rank >> np.uint32(1))
+    return place if first else np.int32(-1), total
+
+
+@inlined
+def _four(values: Array, first: Any) -> tuple[Any, Any, Any, Any]:
+    """Four values; zeros behind the end."""
+    zero = values.dtype.type(0)
+    value0, value1, value2, value3 = zero, zero, zero, zero
+    if first + 4 <= values.size:
+        value0, value1 = values[np.uint64(first)], values[np.uint64(first + 1)]
+        value2, value3 = values[np.uint64(first + 2)], values[np.uint64(first + 3)]
+    elif first < values.size:
+        value0 = values[np.uint64(first)]
+        if first + 1 < values.size:
+            value1 = values[np.uint64(first + 1)]
+        if first + 2 < values.size:
+            value2 = values[np.uint64(first + 2)]
+    return value0, value1, value2, value3
+
+
+@inlined
+def _place_of(there: Any, x: Any, y: Any, along_x: Any, along_y: Any) -> Any:
+    """The bin of a point, -1 for none. The axes are the arguments of _bin."""
     x_edges, nx, x_scale, x_margin, x_end = along_x
     y_edges, ny, y_scale, y_margin, y_end = along_y
-    place, amount = np.int32(-1), np.uint64(1)
-    if i < x.size:
-        column = _bin(x[np.uint64(i)], x_edges, nx, x_scale, x_margin, x_end)
-        row = _bin(y[np.uint64(i)], y_edges, ny, y_scale, y_margin, y_end)
-        if column >= 0 and row >= 0:
-            place = np.int32(np.int32(row * nx) + column)
-        if weight.size > 0:
-            amount = np.uint64(weight[np.uint64(i)])
-    return place, amount
+    column = _bin(x, x_edges, nx, x_scale, x_margin, x_end)
+    row = _bin(y, y_edges, ny, y_scale, y_margin, y_end)
+    if there and column >= 0 and row >= 0:
+        return np.int32(np.int32(row * nx) + column)
+    return np.int32(-1)
 
 
-@kernel
+@binned
 def histogram(
     x: Array,
     y: Array,
@@ -732,29 +648,55 @@ def histogram(
     bins = cuda.shared.array(0, UINT32)
     threads, thread = cuda.blockDim.x, cuda.threadIdx.x
     if private != 0:
-        for i in range(thread, nx * ny, threads):
+        i = thread
+        while i < nx * ny:
             bins[np.uint32(i)] = np.uint32(0)
+            i += threads
     cuda.syncthreads()
 
     along_x, along_y = (x_edges, nx, x_scale, x_margin, x_end), (y_edges, ny, y_scale, y_margin, y_end)
+    lane = np.uint32(thread & 31)
     held, total = np.int32(-1), np.uint64(0)
+    amount0, amount1, amount2, amount3 = np.uint32(1), np.uint32(1), np.uint32(1), np.uint32(1)
     step = np.int64(cuda.gridDim.x) * np.int64(4 * threads)
-    for first in range(np.int64(cuda.blockIdx.x) * np.int64(4 * threads) + 4 * thread, x.size, step):
-        place0, amount0 = _point(first, x, y, weight, along_x, along_y)
-        place1, amount1 = _point(first + 1, x, y, weight, along_x, along_y)
-        place2, amount2 = _point(first + 2, x, y, weight, along_x, along_y)
-        place3, amount3 = _point(first + 3, x, y, weight, along_x, along_y)
-        held, total = _hold(bins, sums, private, held, total, place0, amount0)
-        held, total = _hold(bins, sums, private, held, total, place1, amount1)
-        held, total = _hold(bins, sums, private, held, total, place2, amount2)
-        held, total = _hold(bins, sums, private, held, total, place3, amount3)
+    start = np.int64(cuda.blockIdx.x) * np.int64(4 * threads)
+    while start < x.size:
+        first = start + 4 * thread
+        x0, x1, x2, x3 = _four(x, first)
+        y0, y1, y2, y3 = _four(y, first)
+        if weight.size > 0:
+            amount0, amount1, amount2, amount3 = _four(weight, first)
+        place0 = _place_of(first < x.size, x0, y0, along_x, along_y)
+        place1 = _place_of(first + 1 < x.size, x1, y1, along_x, along_y)
+        place2 = _place_of(first + 2 < x.size, x2, y2, along_x, along_y)
+        place3 = _place_of(first + 3 < x.size, x3, y3, along_x, along_y)
+
+        held, total, left0, sum0 = _hold(held, total, place0, np.uint64(amount0))
+        held, total, left1, sum1 = _hold(held, total, place1, np.uint64(amount1))
+        held, total, left2, sum2 = _hold(held, total, place2, np.uint64(amount2))
+        held, total, left3, sum3 = _hold(held, total, place3, np.uint64(amount3))
+        alike0, alike1 = _alike(left0, lane), _alike(left1, lane)
+        alike2, alike3 = _alike(left2, lane), _alike(left3, lane)
+        if _lanes_where(alike0 | alike1 | alike2 | alike3) != 0:
+            left0, sum0 = _together(left0, sum0, lane)
+            left1, sum1 = _together(left1, sum1, lane)
+            left2, sum2 = _together(left2, sum2, lane)
+            left3, sum3 = _together(left3, sum3, lane)
+        _add(bins, sums, private, left0, sum0)
+        _add(bins, sums, private, left1, sum1)
+        _add(bins, sums, private, left2, sum2)
+        _add(bins, sums, private, left3, sum3)
+        start += step
+    held, total = _together(held, total, lane)
     _add(bins, sums, private, held, total)
 
     cuda.syncthreads()
     if private != 0:
-        for i in range(thread, nx * ny, threads):
+        i = thread
+        while i < nx * ny:
             if bins[np.uint32(i)] != 0:
                 cuda.atomic.add(sums, i, np.uint64(bins[np.uint32(i)]))
+            i += threads
 
 
 # ---- blur ------------------------------------------------------------------------------------------------------------
@@ -875,20 +817,19 @@ def copy(
 # ---- all there are ---------------------------------------------------------------------------------------------------
 
 
-def _plane(words: str) -> tuple[str, ...]:
-    return ("uint8[]", words, "int64", "int64", "uint8[]", words, "int64", "int64", "int64", "int32")
+def _planes(number: int) -> tuple[Any, ...]:
+    return ("uint8[]",) * number, ("uint8[]",) * number, (("int64",) * 5,) * number
 
 
-COMPARED = ("int64", "int64", "int32", "uint32", "uint8[]", "uint32[]", "float64[]", "float64[]", "uint32[]")
 FACTORS = ("int32",) * 6
-WORDS = _plane("uint32[]")
-HALVES = _plane("uint16[]")
+SIZES = ("int32", "int32", "int64", "int64", "int32", "uint32")
+ARRAYS = ("uint8[]", "uint32[]", "float64[]", "float64[]", "uint32[]")
 
 MOTION: Final = {
-    "gray8": Kernel(motion_gray8, WORDS + COMPARED),
-    "bgr24": Kernel(motion_bgr24, WORDS + COMPARED),
-    "yuv420p": Kernel(motion_yuv420p, WORDS + HALVES + HALVES + FACTORS + COMPARED),
-    "nv12": Kernel(motion_nv12, WORDS + WORDS + FACTORS + COMPARED),
+    "gray8": Kernel(motion_gray8, (*_planes(1), SIZES, ARRAYS)),
+    "bgr24": Kernel(motion_bgr24, (*_planes(1), SIZES, ARRAYS)),
+    "yuv420p": Kernel(motion_yuv420p, (*_planes(3), FACTORS, SIZES, ARRAYS)),
+    "nv12": Kernel(motion_nv12, (*_planes(2), FACTORS, SIZES, ARRAYS)),
 }
 """By pixel format."""
 

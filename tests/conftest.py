@@ -23,6 +23,9 @@ settings.load_profile("gpuheat")
 
 if "NUMBA_ENABLE_CUDASIM" in os.environ:
     sys.setswitchinterval(1e-4)  # s; the threads of Numba's simulator wait for each other in turns this long
+    import warps_in_simulator
+
+    warps_in_simulator.install()
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background by a shell; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,8 +20,9 @@ import numpy as np
 from numba import cuda
 from numba.cuda.cudadrv import devicearray
 
-from gpuheat.errors import InputError
+from gpuheat.errors import BackendError, InputError
 from gpuheat.kernels import geometry, numba_cuda
+from gpuheat.kernels.numba_intrinsics import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +43,9 @@ __all__ = [
 
 Array = Any
 
-SIMULATED: Final = hasattr(devicearray, "FakeCUDAArray")
 MOST_THREADS: Final = 16 if SIMULATED else 1024
 """Threads of a block."""
+DYNAMIC_SHARED: Final = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 SLOW: Final = 0.3  # s; Numba finds what it has compiled before in less
 log = logging.getLogger("gpuheat")
 
@@ -164,6 +165,8 @@ def launch(kernel: numba_cuda.Kernel, how: geometry.Launch, *arguments: Any) -> 
     """Start a kernel on Numba's default stream; its first launch compiles it, or loads what was compiled before."""
     given = arguments_of(kernel, arguments)
     began = time.perf_counter()
+    if how.shared > geometry.SHARED_STATIC:
+        _allow(kernel, given, how.shared)
     _configured(kernel.function, how)(*given)
     seconds = time.perf_counter() - began
     if kernel not in _launched:
@@ -173,20 +176,45 @@ def launch(kernel: numba_cuda.Kernel, how: geometry.Launch, *arguments: Any) -> 
 
 
 _launched: set[numba_cuda.Kernel] = set()
+_allowed: dict[tuple[numba_cuda.Kernel, int], int] = {}
+
+
+def _allow(kernel: numba_cuda.Kernel, given: list[Any], shared: int) -> None:
+    """Let blocks of a kernel have so much shared memory on the current device, which the driver has to be asked for.
+
+    Numba finds the compiled kernel by the types of its arguments, as it does at every launch. On the driver's side it
+    is a function of one context (CUfunction), or since numba-cuda 0.23 one of all contexts (CUkernel).
+    """
+    device = int(cuda.get_current_device().id)
+    if shared <= _allowed.get((kernel, device), 0):
+        return
+    compiled = kernel.function.compile(tuple(map(kernel.function.typeof_pyval, given)))
+    loaded = compiled.library.get_cufunc()
+    handle = ctypes.c_void_p(int(loaded.handle))
+    libcuda = ctypes.CDLL("libcuda.so.1")
+    if hasattr(loaded, "kernel"):
+        asked, failed = "cuKernelSetAttribute", libcuda.cuKernelSetAttribute(DYNAMIC_SHARED, shared, handle, device)
+    else:
+        asked, failed = "cuFuncSetAttribute", libcuda.cuFuncSetAttribute(handle, DYNAMIC_SHARED, shared)
+    if failed:
+        raise BackendError(
+            f"the NVIDIA driver refuses {shared:,} bytes of shared memory for a block ({asked}: error {failed})"
+        )
+    _allowed[kernel, device] = shared
 
 
 def arguments_of(kernel: numba_cuda.Kernel, arguments: tuple[Any, ...]) -> list[Any]:
     """The arguments in the types a kernel is compiled for: arrays flat, None as one without elements."""
-    given: list[Any] = []
-    for name, value in zip(kernel.arguments, arguments, strict=True):
-        dtype = np.dtype(name.removesuffix("[]"))
-        if not name.endswith("[]"):
-            given.append(dtype.type(value))
-        elif value is None:
-            given.append(cuda.device_array(0, dtype))
-        else:
-            given.append(flat(value, dtype))
-    return given
+    return [_argument(name, value) for name, value in zip(kernel.arguments, arguments, strict=True)]
+
+
+def _argument(name: Any, value: Any) -> Any:
+    if isinstance(name, tuple):
+        return tuple(_argument(*each) for each in zip(name, value, strict=True))
+    dtype = np.dtype(name.removesuffix("[]"))
+    if not name.endswith("[]"):
+        return dtype.type(value)
+    return cuda.device_array(0, dtype) if value is None else flat(value, dtype)
 
 
 def _configured(function: Any, how: geometry.Launch) -> Callable[..., None]:

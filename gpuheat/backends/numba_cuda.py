@@ -174,24 +174,19 @@ class NumbaCudaBackend(CudaBackend):
         layout = comparison.layout
         rows = comparison.rows // 2 if layout.planar else comparison.rows
         threads = min(self._threads, geometry.NUMBA_THREADS)
-        planes = [
-            _arguments(plane, 2 if layout.pixel_format == "yuv420p" and i > 0 else 4, comparison.rows)
-            for i, plane in enumerate(comparison.planes)
-        ]
+        if any(not -(1 << 15) <= factor < 1 << 15 for factor in comparison.factors):
+            raise InputError(f"numba-cuda takes colour conversions of 16 bits with sign, got {layout.conversion}")
+        counts = comparison.counts
+        wide_counts = counts is not None and numba_arrays.address(counts) % 16 == 0
         numba_arrays.launch(
             numba_cuda.MOTION[layout.pixel_format],
-            geometry.numba_motion(layout.pixel_format, rows, comparison.width, comparison.pairs, threads),
-            *(argument for plane in planes for argument in plane),
-            *comparison.factors,
-            rows,
-            comparison.width,
-            comparison.pairs,
-            comparison.limit,
-            comparison.mask,
-            comparison.counts,
-            comparison.decayed,
-            comparison.weights,
-            comparison.moved,
+            geometry.numba_motion(rows, comparison.width, comparison.pairs, threads),
+            tuple(plane.previous for plane in comparison.planes),
+            tuple(plane.frames for plane in comparison.planes),
+            tuple(map(_distances, comparison.planes)),
+            *([comparison.factors] if layout.planar else []),
+            (_alignment(comparison), wide_counts, rows, comparison.width, comparison.pairs, comparison.limit),
+            (comparison.mask, comparison.counts, comparison.decayed, comparison.weights, comparison.moved),
         )
 
     def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
@@ -203,26 +198,36 @@ class NumbaCudaBackend(CudaBackend):
             numba_arrays.launch(numba_cuda.BLUR, launch, *arguments)
 
 
-def _arguments(plane: Plane, unit: int, rows: int) -> tuple[Any, ...]:
-    """What a kernel is told of a plane; ``unit`` is how many bytes it loads at once where all is aligned to that."""
-    numbers = [numba_arrays.address(plane.previous), numba_arrays.address(plane.frames)]
-    if plane.frames.shape[0] > 1:
-        numbers.append(plane.stride)
-    if rows > 1:
-        numbers += [plane.previous_pitch, plane.pitch]
-    wide = all(number % unit == 0 for number in numbers)
-    previous, frames = plane.previous, plane.frames
-    return (
-        *(previous, previous, numba_arrays.offset(previous), plane.previous_pitch),
-        *(frames, frames, numba_arrays.offset(frames), plane.pitch, plane.stride, wide),
-    )
+def _distances(plane: Plane) -> tuple[int, ...]:
+    """Where a kernel finds the pixels of a plane in the flat arrays that it is given."""
+    before = numba_arrays.offset(plane.previous), plane.previous_pitch
+    return *before, numba_arrays.offset(plane.frames), plane.pitch, plane.stride
+
+
+def _alignment(comparison: Comparison) -> int:
+    """The widest load that suits all planes; U and V of yuv420p are loaded half as wide as Y."""
+    widest = []
+    for i, plane in enumerate(comparison.planes):
+        numbers = [numba_arrays.address(plane.previous), numba_arrays.address(plane.frames)]
+        if comparison.pairs > 1:
+            numbers.append(plane.stride)
+        if comparison.rows > 1:
+            numbers += [plane.previous_pitch, plane.pitch]
+        halved = comparison.layout.pixel_format == "yuv420p" and i > 0
+        half = 16 if halved and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
+        widest.append(max(half, geometry.alignment(*numbers)))
+    return min(widest)
 
 
 def _limits(gpu: Any) -> geometry.Device:
-    """Numba asks for no more shared memory than a block has without asking."""
+    """What the driver says of a device; the simulator has no driver."""
     if numba_arrays.SIMULATED:
         return geometry.Device(1, geometry.SHARED_STATIC, geometry.SHARED_STATIC)
-    return geometry.Device(gpu.MULTIPROCESSOR_COUNT, geometry.SHARED_STATIC, gpu.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)
+    return geometry.Device(
+        multiprocessors=gpu.MULTIPROCESSOR_COUNT,
+        shared_block=gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+        shared_multiprocessor=gpu.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+    )
 
 
 def _device_of(array: Array) -> int | None:

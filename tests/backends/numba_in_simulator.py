@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from numba import typeof
+from numba import cuda, typeof
+from numba.cuda.simulator import kernelapi
 
 from gpuheat import Backend, FrameLayout, InputError, get_backend
 from gpuheat.backends import numba_arrays
 from gpuheat.backends.numba_cuda import NumbaCudaBackend
 from gpuheat.grid import BinGrid
 from gpuheat.kernels import geometry, numba_cuda
-from gpuheat.pixels import YUV_TO_BGR
+from gpuheat.pixels import YUV_TO_BGR, YuvToBgr
 
 Planes = tuple[Any, ...]
 
@@ -42,13 +43,15 @@ def noise(layout: FrameLayout, frames: int, height: int, width: int, seed: int =
     return tuple(planes)
 
 
-def count(simulated: Backend, planes: Planes, layout: FrameLayout, **options: Any) -> list[npt.NDArray[Any]]:
-    """Counts, sums of weights and moved pixels, from frames of which the first is the previous one."""
+def count(
+    simulated: Backend, planes: Planes, layout: FrameLayout, before: Planes = (), **options: Any
+) -> list[npt.NDArray[Any]]:
+    """Counts, sums of weights and moved pixels, from frames of which the first, or ``before``, is the previous one."""
     pairs = len(planes[0]) - 1
     counts = simulated.zeros(planes[0].shape[1:3], np.uint32)
     decayed = simulated.zeros(planes[0].shape[1:3], np.float64)
     moved = simulated.zeros((pairs,), np.uint32)
-    previous, frames = tuple(plane[0] for plane in planes), tuple(plane[1:] for plane in planes)
+    previous, frames = before or tuple(plane[0] for plane in planes), tuple(plane[1:] for plane in planes)
     simulated.add_motion(
         previous if layout.planar else previous[0],
         frames if layout.planar else frames[0],
@@ -140,6 +143,119 @@ def test_how_planes_lie_on_the_device_does_not_matter(
     assert_equal(count(simulated, on_device, layout), count(numpy_backend, tuple(map(window, planes)), layout))
 
 
+def placed(simulated: Backend, plane: Any, offset: int, gap: int, turn: int, between: int = 0) -> Any:
+    """A plane on the device, from so many bytes behind a multiple of 16 on, with gaps between its rows and frames."""
+    frames, rows = plane.shape[:2]
+    pitch, item = plane[0, 0].size + gap, plane[0, 0, 0].size
+    stride = rows * pitch + between
+    memory = simulated.zeros((offset + 15 + frames * stride,), np.uint8)
+    begin = numba_arrays.address(memory)
+    begin += -begin % 16 + offset + ((frames - 1) * stride + (rows - 1) * pitch if turn < 0 else 0)
+    strides = (turn * stride, turn * pitch, item, 1)[: plane.ndim]
+    view = numba_arrays.on_memory_of(memory, begin, plane.shape, strides, np.uint8)
+    view[...] = plane
+    return view
+
+
+OFFSETS = [0, 1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("gap", OFFSETS)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)
+def test_all_that_16_bytes_can_be_aligned_to(
+    simulated: Backend,
+    numpy_backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: FrameLayout,
+    gap: int,
+    turn: int,
+) -> None:
+    """Of U and V of yuv420p half as many bytes are loaded at once: halves of all distances are as good."""
+    launch, wide = numba_arrays.launch, []
+
+    def note(kernel: numba_cuda.Kernel, how: geometry.Launch, *arguments: Any) -> None:
+        if kernel in numba_cuda.MOTION.values():
+            wide.append(arguments[-2][0])
+        launch(kernel, how, *arguments)
+
+    monkeypatch.setattr(numba_arrays, "launch", note)
+    planes = noise(layout, 4, 4, 32)
+    want = count(numpy_backend, planes, layout)
+    for offset in OFFSETS:
+        scales = [2 if layout.pixel_format == "yuv420p" and i > 0 else 1 for i in range(3)]
+        on_device = [
+            placed(simulated, plane, offset // scale, gap // scale, turn)
+            for plane, scale in zip(planes, scales, strict=False)
+        ]
+        assert_equal(count(simulated, tuple(on_device), layout), want)
+    levels = {0: 16, 1: 1, 2: 1, 4: 1 if layout.pixel_format == "yuv420p" else 4, 8: 4, 16: 16}
+    assert wide == [min(levels[gap], levels[offset]) for offset in OFFSETS]
+
+
+@pytest.mark.parametrize("gap", [1, 8])
+@pytest.mark.parametrize("which", ["rows before", "rows", "frames"])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)
+def test_one_distance_that_is_less_aligned(
+    simulated: Backend, numpy_backend: Backend, layout: FrameLayout, which: str, gap: int
+) -> None:
+    """What the kernel loads first, the second frame here, lies at a multiple of 16 all the same."""
+    planes = noise(layout, 4, 4, 32)
+    before = tuple(placed(simulated, plane, 0, gap if which == "rows before" else 16, 1)[0] for plane in planes)
+    rows, frames = gap if which == "rows" else 16, gap if which == "frames" else 0
+    on_device = tuple(placed(simulated, plane, -frames % 16, rows, 1, frames) for plane in planes)
+    assert_equal(count(simulated, on_device, layout, before), count(numpy_backend, planes, layout))
+
+
+@pytest.mark.parametrize("gap", [0, 32])
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 31, 33, 48])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)
+def test_any_width(simulated: Backend, numpy_backend: Backend, layout: FrameLayout, width: int, gap: int) -> None:
+    """With rows that follow each other, and with rows that are aligned; all counted, and a part of the pixels."""
+    width += width % 2 if layout.planar else 0
+    planes = noise(layout, 5, 6, width)
+    halves = [2 if layout.pixel_format == "yuv420p" and i > 0 else 1 for i in range(len(planes))]
+    gaps = [gap // half - plane[0, 0].size % (gap // half or 1) for plane, half in zip(planes, halves, strict=True)]
+    on_device = tuple(placed(simulated, plane, 0, each, 1) for plane, each in zip(planes, gaps, strict=True))
+    mask = np.random.default_rng(1).choice(np.array([0, 1, 255], np.uint8), (6, width))
+    assert_equal(count(simulated, on_device, layout), count(numpy_backend, planes, layout))
+    got = count(simulated, on_device, layout, mask=simulated.asarray(mask))
+    assert_equal(got, count(numpy_backend, planes, layout, mask=mask))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)
+def test_counts_that_begin_anywhere(simulated: Backend, numpy_backend: Backend, layout: FrameLayout) -> None:
+    """What is already counted stays, and so does what lies beside it."""
+    planes = noise(layout, 4, 6, 20)
+    before = np.random.default_rng(0).integers(0, 2**31, (9, 20)).astype(np.uint32)
+    want = before[2:8] + count(numpy_backend, planes, layout)[0]
+    on_device = tuple(map(simulated.asarray, planes))
+    previous, frames = tuple(plane[0] for plane in on_device), tuple(plane[1:] for plane in on_device)
+    for offset in range(4):
+        memory = simulated.zeros((before.size + 8,), np.uint32)
+        first = -numba_arrays.address(memory) % 16 // 4 + offset
+        around = memory[first : first + before.size].reshape(before.shape)
+        around[...] = before
+        simulated.add_motion(
+            previous if layout.planar else previous[0],
+            frames if layout.planar else frames[0],
+            layout,
+            threshold=12,
+            moved=simulated.zeros((3,), np.uint32),
+            counts=around[2:8],
+        )
+        got = simulated.to_host(around)
+        np.testing.assert_array_equal(got[2:8], want)
+        np.testing.assert_array_equal(np.delete(got, np.s_[2:8], axis=0), np.delete(before, np.s_[2:8], axis=0))
+
+
+def test_a_conversion_of_more_than_16_bits_is_refused(simulated: Backend) -> None:
+    layout = FrameLayout("nv12", YuvToBgr(16, 9539, 32768, -3209, -6660, 16525))
+    planes = noise(layout, 2, 4, 6)
+    with pytest.raises(InputError, match=r"^numba-cuda takes colour conversions of 16 bits with sign, .*32768"):
+        count(simulated, tuple(map(simulated.asarray, planes)), layout)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)
 def test_a_mask(simulated: Backend, numpy_backend: Backend, layout: FrameLayout) -> None:
     planes = noise(layout, 4, 6, 10)
@@ -175,7 +291,7 @@ def test_a_piece_of_a_real_clip(simulated: Backend, numpy_backend: Backend, real
 # ---- points ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [4, 16, 64])
+@pytest.mark.parametrize("threads", [4, 16, 40])
 @pytest.mark.parametrize("bins", [1, 7, 40])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_points_in_private_and_in_global_bins(numpy_backend: Backend, dtype: Any, bins: int, threads: int) -> None:
@@ -190,12 +306,168 @@ def test_points_in_private_and_in_global_bins(numpy_backend: Backend, dtype: Any
     sums = []
     for each in (backend, numpy_backend):
         histogram = each.zeros(grid.shape, np.uint64)
-        for _ in range(2):
-            each.add_points(histogram, grid, each.asarray(x), each.asarray(y), each.asarray(weight))
-            each.add_points(histogram, grid, each.asarray(x), each.asarray(y))
+        for size in (499, 498):  # no multiple of the 4 points a thread has under way
+            there = each.asarray(x[:size]), each.asarray(y[:size])
+            each.add_points(histogram, grid, *there, each.asarray(weight[:size]))
+            each.add_points(histogram, grid, *there)
         sums.append(each.to_host(histogram))
     np.testing.assert_array_equal(sums[0], sums[1])
     assert sums[0].max() > 2**32
+
+
+def runs(rng: np.random.Generator, bins: int) -> Any:
+    """Each bin for a while."""
+    return np.repeat(rng.integers(0, bins, 200), rng.integers(2, 12, 200))[:400]
+
+
+HOT: dict[str, Callable[[np.random.Generator, int], Any]] = {
+    "mixed": lambda rng, bins: rng.integers(0, bins, 400),
+    "in turn, each for a lane": lambda _rng, bins: np.arange(400) // 4 % bins,
+    "in turn, each for 8 lanes": lambda _rng, bins: np.arange(400) // 32 % bins,
+    "in turn, each for a point": lambda _rng, bins: np.arange(400) % bins,
+    "runs": runs,
+}
+
+
+class Calls:
+    """Counts the calls of a function of the simulator."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        self.number = 0
+        function = getattr(owner, name)
+
+        def counted(*arguments: Any) -> Any:
+            self.number += 1
+            return function(*arguments)
+
+        monkeypatch.setattr(owner, name, counted)
+
+
+@pytest.mark.parametrize(("hot", "nx"), [(1, 7), (2, 500), (3, 7), (3, 500), (7, 7)])
+@pytest.mark.parametrize("order", HOT)
+def test_hot_bins(monkeypatch: pytest.MonkeyPatch, order: str, hot: int, nx: int) -> None:
+    """Sums are exact, and a warp adds once to a bin that 8 lanes share, for each point its threads have under way."""
+    rng, threads, size = np.random.default_rng(hot), 64, 399
+    which = HOT[order](rng, hot)[:size]
+    weight = rng.integers(2**32 - 1000, 2**32, size, np.uint32)
+    backend = NumbaCudaBackend(threads=threads)
+    histogram, x = backend.zeros((1, nx), np.uint64), backend.asarray((which + 0.5).astype(np.float32))
+    how = geometry.numba_histogram(size, nx, backend._limits, threads)
+    assert (how.shared > 0) == (nx == 7)  # private bins
+    adds = Calls(monkeypatch, kernelapi.FakeCUDAAtomic, "add")
+    backend.add_points(
+        histogram, BinGrid(nx, 1, float(nx), 1.0), x, backend.zeros((size,), np.float32), backend.asarray(weight)
+    )
+    assert backend.to_host(histogram)[0].tolist() == [int(weight[which == i].sum(dtype=np.uint64)) for i in range(nx)]
+
+    warps, turns = threads // 32, -(-size // (4 * threads))
+    if 8 * hot <= 32:
+        sums = (4 * turns + how.grid[0]) * warps * hot
+        assert adds.number <= (2 * sums + how.grid[0] * hot if how.shared > 0 else sums)  # with what is carried
+
+
+@pytest.mark.parametrize("threads", [16, 64])
+def test_points_that_spread_out_are_not_added_up_first(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    backend = NumbaCudaBackend(threads=threads)
+    histogram, x = backend.zeros((1, 600), np.uint64), backend.asarray(np.arange(600) + 0.5)
+    matches = Calls(monkeypatch, kernelapi.FakeCUDAModule, "match_any_sync")
+    backend.add_points(histogram, BinGrid(600, 1, 600.0, 1.0), x, backend.zeros((600,), np.float64))
+    assert backend.to_host(histogram).tolist() == [[1] * 600]
+    blocks = geometry.numba_histogram(600, 600, backend._limits, threads).grid[0]
+    assert matches.number == blocks * threads  # at the end
+
+
+# ---- warps -----------------------------------------------------------------------------------------------------------
+
+ALL_LANES = np.uint32(0xFFFFFFFF)
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def use_warps(values: Any, mask: Any, matches: Any, votes: Any, turned: Any, raised: Any) -> None:
+    """Each of the simulated warp functions once, by the lanes of the mask."""
+    thread = cuda.threadIdx.x
+    lane, first = thread % 32, thread - thread % 32
+    value = values[thread]
+    if mask >> np.uint32(lane) & np.uint32(1) != 0:
+        matches[thread] = np.uint32(cuda.match_any_sync(mask, value))
+        votes[thread] = np.uint32(cuda.ballot_sync(mask, value > 1))
+    if mask == ALL_LANES:
+        turned[thread] = cuda.shfl_sync(mask, value, min(32, cuda.blockDim.x - first) - 1 - lane)
+        raised[thread] = cuda.shfl_up_sync(mask, value, 2)
+
+
+@pytest.mark.parametrize("threads", [1, 5, 16, 32, 33, 64, 100])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32, np.float64])
+def test_warp_functions_do_what_they_do_on_a_gpu(dtype: Any, threads: int) -> None:
+    for seed in range(2):
+        values = np.random.default_rng(seed).integers(-1, 4, threads).astype(dtype)
+        matches, votes = np.zeros(threads, np.uint32), np.zeros(threads, np.uint32)
+        turned, raised = np.zeros(threads, dtype), np.zeros(threads, dtype)
+        use_warps[1, threads](values, ALL_LANES, matches, votes, turned, raised)
+        for first in range(0, threads, 32):
+            warp = values[first : first + 32].tolist()
+            for lane, value in enumerate(warp):
+                assert matches[first + lane] == sum(1 << other for other, its in enumerate(warp) if its == value)
+                assert votes[first + lane] == sum(1 << other for other, its in enumerate(warp) if its > 1)
+                assert turned[first + lane] == warp[len(warp) - 1 - lane]
+                assert raised[first + lane] == (warp[lane - 2] if lane >= 2 else value)
+
+
+def test_lanes_that_are_not_in_the_mask_do_not_count() -> None:
+    values, matches, votes = np.full(32, 2, np.int32), np.zeros(32, np.uint32), np.zeros(32, np.uint32)
+    use_warps[1, 32](values, np.uint32(0xF00000F0), matches, votes, values, values)
+    lanes = np.isin(np.arange(32), [4, 5, 6, 7, 28, 29, 30, 31])
+    assert matches.tolist() == votes.tolist() == np.where(lanes, 0xF00000F0, 0).tolist()
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def stray(kind: int, values: Any) -> None:
+    """Threads of a warp that do not come together, and what has no defined result."""
+    thread = cuda.threadIdx.x
+    if kind == 0 and thread != 3:
+        cuda.ballot_sync(ALL_LANES, True)
+    if kind == 1:
+        if thread == 3:
+            cuda.syncthreads()
+        cuda.ballot_sync(ALL_LANES, True)
+        if thread != 3:
+            cuda.syncthreads()
+    if kind == 2:
+        if thread == 3:
+            cuda.match_any_sync(ALL_LANES, values[0])
+        else:
+            cuda.ballot_sync(ALL_LANES, True)
+    if kind == 3:
+        cuda.ballot_sync(np.uint32(0xFF) if thread == 3 else ALL_LANES, True)
+    if kind == 4:
+        cuda.ballot_sync(np.uint32(0xF7), True)
+    if kind == 5:
+        cuda.shfl_sync(ALL_LANES, values[0], 8)
+    if kind == 6:
+        cuda.match_any_sync(ALL_LANES, np.uint32(1))
+    if kind == 7:
+        cuda.shfl_up_sync(ALL_LANES, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            0,
+            r"lanes \[0, 1, 2, 4, 5, 6, 7\] of the warp of thread 0 wait in ballot_sync .* lane 3, which has ended$",
+        ),
+        (1, r"ballot_sync at .* for lane 3, which waits for the block at .*numba_in_simulator.py:\d+$"),
+        (2, r"lane \d is in (ballot|match_any)_sync, and others of its warp in (ballot|match_any)_sync"),
+        (3, r"wait in ballot_sync at .* for lane \d, which waits in ballot_sync at .*numba_in_simulator.py:\d+$"),
+        (4, r"lane 3 is not in its own mask 0x000000f7"),
+        (5, r"shfl_sync: lane 8 does not take part"),
+        (6, r"match_any_sync takes int32, int64, float32, float64, got uint32"),
+        (7, r"shfl_up_sync takes int32, .*, got int"),
+    ],
+)
+def test_what_a_gpu_leaves_undefined_is_an_error(kind: int, said: str) -> None:
+    with pytest.raises((RuntimeError, TypeError), match=said):
+        stray[1, 8](kind, np.zeros(1, np.int32))
 
 
 # ---- blur and copies -------------------------------------------------------------------------------------------------
@@ -254,7 +526,9 @@ def test_kernels_get_the_types_they_are_compiled_for(simulated: Backend, monkeyp
     def note(kernel: numba_cuda.Kernel, _how: geometry.Launch, *arguments: Any) -> None:
         launched[kernel] = [type_of(argument) for argument in numba_arrays.arguments_of(kernel, arguments)]
 
-    def type_of(argument: Any) -> str:
+    def type_of(argument: Any) -> Any:
+        if isinstance(argument, tuple):
+            return tuple(map(type_of, argument))
         if isinstance(argument, numba_arrays.DeviceArray):
             packed = "C" if argument.flags["C_CONTIGUOUS"] else "A"
             return f"array({argument.dtype}, {argument.ndim}d, {packed})"
@@ -270,8 +544,11 @@ def test_kernels_get_the_types_they_are_compiled_for(simulated: Backend, monkeyp
     simulated.gaussian_blur(simulated.zeros((2, 2), np.float32), 1.0)
     simulated.copy(simulated.zeros((4,), np.float32)[::2])
 
+    def compiled(name: Any) -> Any:
+        if isinstance(name, tuple):
+            return tuple(map(compiled, name))
+        return f"array({name.removesuffix('[]')}, 1d, C)" if name.endswith("[]") else name
+
     assert set(launched) == set(numba_cuda.every())
     for kernel, types in launched.items():
-        assert types == [
-            f"array({name.removesuffix('[]')}, 1d, C)" if name.endswith("[]") else name for name in kernel.arguments
-        ]
+        assert types == list(map(compiled, kernel.arguments))
