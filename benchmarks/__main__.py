@@ -1,4 +1,4 @@
-"""``python -m benchmarks``, and ``python -m benchmarks gpu``."""
+"""``python -m benchmarks``, ``python -m benchmarks gpu`` and ``python -m benchmarks video``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks import cpu
 from benchmarks.gpu.command import gpu
+from benchmarks.video.command import video
 
 
 @click.group(invoke_without_command=True)
@@ -28,6 +29,7 @@ def main(context: click.Context, quick: bool, output: Path | None) -> None:
 
 
 main.add_command(gpu)
+main.add_command(video)
 
 if __name__ == "__main__":
     main()

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import sys
+import threading
+import time
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 
+from clips import decoded, encode, recipe, scene, turn_mp4
+
 from benchmarks import __main__ as command
+from benchmarks.checking import WrongResultError
 from benchmarks.gpu import checks, histogram, motion, small
 from benchmarks.gpu import command as gpu
 from benchmarks.gpu.case import NONE, Case, Clock, Planned, Setting, Target, Work, input_sets
@@ -26,7 +36,12 @@ from benchmarks.gpu.report import Report
 from benchmarks.gpu.results import HEADINGS, Measured, Outcome, Row, cells, rows, verdicts
 from benchmarks.gpu.runner import OUT_OF_TIME, Budget, run_case
 from benchmarks.timing import Timing
-from gpuheat import available_backends, get_backend
+from benchmarks.video import contenders as ways
+from benchmarks.video.clips import Plan, make
+from benchmarks.video.contenders import Contender, Counted, contenders, expected_luma, seed_recipe
+from benchmarks.video.measure import in_turn, peak_memory
+from benchmarks.video.scene import street
+from gpuheat import available_backends, get_backend, motion_heatmap
 
 MILLISECOND = Measured(Timing((0.001, 0.001, 0.001)), includes_host=False)
 
@@ -296,3 +311,168 @@ def test_options_of_the_gpu_command_come_behind_its_name() -> None:
     result = CliRunner().invoke(command.main, ["--quick", "gpu"])
     assert result.exit_code == 2
     assert "come behind its name" in result.output
+
+
+def test_the_street_has_noise_motion_and_a_slow_change_of_light() -> None:
+    frames = [frame[:180].astype(int) for frame in street(180, 320, 301)]
+    assert len(frames) == 301
+    changes = [np.abs(after - before) for before, after in itertools.pairwise(frames[:20])]
+    for change in changes:
+        assert 0.5 < np.mean(change > 0) < 1
+        assert 0.001 < np.mean(change > 25) < 0.1
+    assert 1 < np.median(np.std(frames[:20], axis=0)) < 3
+    light = [float(np.median(frame)) for frame in frames]
+    assert light[0] > light[150] > light[300] > 0.85 * light[0]
+
+
+def test_frames_of_the_street_are_planes_and_the_same_each_time() -> None:
+    first, again = ([frame.copy() for frame in street(90, 160, 3)] for _ in range(2))
+    assert [frame.shape for frame in first] == [(135, 160)] * 3
+    assert {str(frame.dtype) for frame in first} == {"uint8"}
+    np.testing.assert_array_equal(first, again)
+
+
+def test_made_clips_are_what_x264_writes_unless_told_otherwise(tmp_path: Path) -> None:
+    clip = make(Plan("small", 90, 160, 260), tmp_path)
+    with av.open(clip.path) as container:
+        pictures = [(picture.key_frame, picture.pict_type) for picture in container.decode(video=0)]
+    assert [number for number, (key, _) in enumerate(pictures) if key] == [0, 250]
+    assert sum(kind == PictureType.B for _, kind in pictures) > 130
+    assert clip.seconds_to_make is not None
+    options = clip.path.read_bytes()
+    for words in (b"crf=23.0", b"subme=7", b"keyint=250", b"sliced_threads=0"):
+        assert words in options
+
+
+def test_every_way_gives_the_seeds_result(tmp_path: Path) -> None:
+    clip = turn_mp4(encode(tmp_path / "clip.mp4", scene(12)), 90)
+    frames = decoded(clip)
+    expected, _ = recipe(np.rot90(frame.bgr, frame.rotation // 90) for frame in frames)
+    seed = seed_recipe(clip)
+    assert seed.frames == len(frames) == 12
+    np.testing.assert_array_equal(seed.accumulator, expected)
+    every = contenders(clip, get_backend("numpy"))
+    assert len(every) == 8
+    assert [each.expected.accumulator is not None for each in every] == [True, False, False, False, *[True] * 4]
+    for each in every:
+        each.check("clip.mp4")
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p"])
+def test_brightness_is_ffmpegs_of_grey_pictures(tmp_path: Path, pix_fmt: str) -> None:
+    clip = encode(tmp_path / "grey.mp4", scene(5)[..., 0], pix_fmt=pix_fmt)
+    expected, moved = recipe(frame.bgr[..., 0] for frame in decoded(clip))
+    assert min(moved) > 0
+    luma = expected_luma(clip)
+    assert luma is not None
+    np.testing.assert_array_equal(luma.accumulator, expected)
+
+
+def test_brightness_is_not_compared_where_it_is_not_in_the_file(tmp_path: Path) -> None:
+    clip = encode(tmp_path / "clip.mkv", scene(3), codec="ffv1", pix_fmt="yuv444p")
+    assert expected_luma(clip) is None
+    names = [each.name for each in contenders(clip, get_backend("numpy"))]
+    assert len(names) == 6
+    assert not any("luma" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("got", "words"),
+    [
+        (Counted(3, np.ones((2, 2), np.float32)), "clip: it is off by up to 1.0"),
+        (Counted(3, np.zeros((2, 3), np.float32)), "clip: it is off by up to inf"),
+        (Counted(2, np.zeros((2, 2), np.float32)), "clip: it has 2 frames instead of 3"),
+    ],
+)
+def test_a_wrong_result_is_told(got: Counted, words: str) -> None:
+    expected = Counted(3, np.zeros((2, 2), np.float32))
+    Contender("it", lambda: expected, expected).check("clip")
+    with pytest.raises(WrongResultError, match=words):
+        Contender("it", lambda: got, expected).check("clip")
+
+
+def test_a_wrong_result_stops_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def wrong(*arguments: Any, **options: Any) -> Any:
+        heatmap = motion_heatmap(*arguments, **options)
+        heatmap.counts[-1, -1] += options["pixels"] == "luma"
+        return heatmap
+
+    monkeypatch.setattr(ways, "motion_heatmap", wrong)
+    clip, rows = encode(tmp_path / "clip.mp4", scene(3)), tmp_path / "rows.json"
+    result = CliRunner().invoke(command.main, ["video", "--clip", str(clip), "--json", str(rows)])
+    assert result.exit_code == 1
+    assert result.output.endswith("Error: clip.mp4: gpuheat, luma, by default is off by up to 255.0 (allowed: 0.0)\n")
+    assert not rows.exists()
+
+
+def test_what_is_not_a_video_and_no_backend_are_told_in_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    for arguments, words in (
+        (["--clip", str(text)], "cv2.VideoCapture reads no frame of it"),
+        (["--backend", "none"], "unknown backend 'none'"),
+    ):
+        result = CliRunner().invoke(command.main, ["video", *arguments])
+        assert result.exit_code == 1
+        assert words in result.output.splitlines()[-1]
+
+
+def test_videos_are_run_in_turn() -> None:
+    ran = []
+
+    def run(name: str) -> Counted:
+        ran.append(name)
+        return Counted(1)
+
+    measured = in_turn([Contender(name, partial(run, name), Counted(1)) for name in "ab"], 3)
+    assert ran == list("ababab")
+    assert [len(measured[name].timing.runs) for name in "ab"] == [3, 3]
+
+
+def test_processor_time_is_that_of_all_threads() -> None:
+    def busy() -> Counted:
+        threads = [threading.Thread(target=hashlib.sha256, args=(bytes(50_000_000),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return Counted(1)
+
+    began = time.thread_time()
+    measured = in_turn([Contender("busy", busy, Counted(1))], 1)["busy"]
+    assert measured.processor_seconds > 2 * (time.thread_time() - began) > 0
+
+
+def test_peak_memory_is_not_that_of_whoever_asks(tmp_path: Path) -> None:
+    clip = encode(tmp_path / "clip.mp4", scene(3))
+    held = np.ones(1 << 30, np.uint8)
+    assert 30e6 < peak_memory(clip, "numpy") < held.nbytes / 2
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_command_says_what_it_measured(own: bool, tmp_path: Path) -> None:
+    written = tmp_path / "rows.json"
+    clip = encode(tmp_path / "own.mkv", scene(6), codec="ffv1", pix_fmt="yuv444p")
+    options = ["--clip", str(clip), "--runs", "2"] if own else ["--quick"]
+    result = CliRunner().invoke(command.main, ["video", "--backend", "numpy", "--json", str(written), *options])
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.output.splitlines())) <= 110
+    assert "gpuheat counts with numpy" in result.output
+    found = json.loads(written.read_text())
+    (facts,), rows = found["clips"], found["rows"]
+    assert found["machine"]["versions"]["gpuheat"]
+    assert len(rows) == (6 if own else 8)
+    assert ("Brightness alone is not compared: yuv444p" in result.output) == own
+    assert ("made in" in result.output) == (facts["seconds_to_make"] is not None) == (not own)
+    assert {row["frames"] for row in rows} == {6 if own else 40}
+    assert {len(row["runs_s"]) for row in rows} == {2 if own else 1}
+    assert ("one run" in result.output) == (not own)
+    assert f"{facts['peak_resident_bytes'] / 1e6:,.0f} MB" in result.output
+    of = {row["contender"]: row for row in rows}
+    assert of[ways.SEED]["times_as_fast_as_seed"] == 1
+    assert of[facts["decoding_alone"]]["frames_per_s"] == max(of[name]["frames_per_s"] for name in ways.DECODING)
+    assert of[facts["decoding_alone"]]["share_of_decoding"] == 1
+    for name, row in of.items():
+        assert name in result.output
+        assert f"{row['frames_per_s']:,.1f}" in result.output
+        assert row["times_as_fast_as_seed"] == pytest.approx(of[ways.SEED]["median_s"] / row["median_s"])
