@@ -8,30 +8,39 @@ import signal
 import sys
 import traceback
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gpuheat.errors import BackendUnavailableError, GpuheatError, IncompleteError, InputError, OptionError
+from gpuheat.errors import BackendUnavailableError, GpuheatError, IncompleteError, InputError, OptionError, OutputError
+from gpuheat.terminal import SignalError, signals_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gpuheat.jobs.motion_run import MotionRun
+    from gpuheat.motion.heatmap import MotionHeatmap
+
 __all__ = ["main"]
 
 FAILED, WRONG_USE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 130
+CHECKPOINT = "checkpoint.npz"
+REFRESH = 60.0
+
+log = logging.getLogger("gpuheat")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every error is one line on standard error.
 
-    Exit code 0, 2 for wrong input or options, 3 where only a part of the input could be read, 130 after Ctrl-C, 1 for
-    anything else.
+    Exit code 0, 2 for wrong input or options, 3 where only a part of the input could be read, 130 after Ctrl-C, 143
+    after SIGTERM, 1 for anything else.
     """
-    state = {"debug": False}
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    state = {"debug": False, "arguments": given}
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        given = sys.argv[1:] if arguments is None else [*arguments]
         code = cli.main(args=given or ["--help"], prog_name="gpuheat", standalone_mode=False, obj=state)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
@@ -40,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(str(error), INCOMPLETE, state)
     except (InputError, OptionError, BackendUnavailableError) as error:
         _fail(str(error), WRONG_USE, state)
+    except SignalError as error:
+        _fail(str(error), error.exit_code, state)
     except click.Abort:
         _fail("interrupted", INTERRUPTED, state)
     except GpuheatError as error:
@@ -53,10 +64,12 @@ def _terminate(number: int, _frame: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _fail(message: str, code: int, state: dict[str, bool]) -> NoReturn:
+def _fail(message: str, code: int, state: dict[str, Any]) -> NoReturn:
+    from gpuheat.inputs.address import hide_secrets
+
     if state["debug"]:
-        traceback.print_exc()
-    click.echo(f"gpuheat: error: {' '.join(message.split())}", err=True)
+        click.echo(hide_secrets(traceback.format_exc(), state["arguments"]), err=True, nl=False)
+    click.echo(f"gpuheat: error: {' '.join(hide_secrets(message, state['arguments']).split())}", err=True)
     sys.exit(code)
 
 
@@ -152,6 +165,7 @@ def cli() -> None:
 @click.option("--every", type=int, default=1, show_default=True, metavar="N", help="Compare frames N apart.")
 @click.option("--start", type=seconds, metavar="T", help="Begin here: seconds, mm:ss or h:mm:ss.")
 @click.option("--end", type=seconds, metavar="T", help="End before this time.")
+@click.option("--duration", type=seconds, metavar="T", help="End after so much time, instead of --end.")
 @click.option("--downscale", type=int, default=1, show_default=True, metavar="N", help="Compare means of N x N pixels.")
 @click.option("--mask", metavar="IMAGE", help="Watch only the pixels where this picture is not black.")
 @click.option(
@@ -171,35 +185,107 @@ def cli() -> None:
 )
 @click.option("--blur", type=float, default=0.0, show_default=True, metavar="SIGMA", help="Blur the heat, px.")
 @click.option(
+    "--decode",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="Where the video is decoded; gpu with the backend cupy.",
+)
+@click.option(
     "--jobs",
     type=int,
     metavar="N",
     help="Parts of the video decoded side by side.  [default: one for each processor, up to 8]",
 )
+@click.option(
+    "--max-pixels",
+    type=int,
+    default=2**28,
+    show_default=True,
+    metavar="N",
+    help="Refuse a video whose pictures have more pixels.",
+)
+@click.option(
+    "--refresh",
+    type=float,
+    metavar="S",
+    help="Write the results so far every S seconds.  [default: 60 for live video, else never]",
+)
+@click.option("--resume", is_flag=True, help="Go on where a run of the same command was interrupted.")
 @common_options("jet", "0.4")
-def motion(video: str, output: str, colormap: str, tone: str, alpha: Any, quiet: bool, **options: Any) -> None:
+def motion(
+    video: str,
+    output: str,
+    colormap: str,
+    tone: str,
+    alpha: Any,
+    quiet: bool,
+    resume: bool,
+    refresh: float | None,
+    **options: Any,
+) -> None:
     """Where, and when, things moved in VIDEO.
 
-    Writes heatmap.png, overlay.png, figure.png, counts.npy, activity.csv and summary.json.
+    VIDEO is a file; or live: an address (rtsp://..., http, rtmp, udp, tcp ...), a camera (/dev/video0) or - for
+    standard input, counted until --duration is over or Ctrl-C, which is then a good end like any other.
+
+    Writes heatmap.png, overlay.png, figure.png, counts.npy, activity.csv and summary.json; while it counts, every 30 s
+    a checkpoint from which --resume goes on.
     """
     _quiet(quiet)
-    from gpuheat.jobs.motion import motion_heatmap
+    from gpuheat.inputs.address import ends_only_when_asked
+    from gpuheat.jobs.live import Refresh
+    from gpuheat.jobs.motion_run import MotionRun
     from gpuheat.outputs.files import OutputFolder
     from gpuheat.outputs.style import PictureStyle
-    from gpuheat.terminal import progress_bar
 
+    def write_so_far(heatmap: MotionHeatmap) -> None:
+        try:
+            heatmap.save(output, style)
+        except (OptionError, OutputError) as error:  # the next time there may be room again
+            log.error("the results so far cannot be written: %s", error)
+
+    live = ends_only_when_asked(video)
+    if refresh is None and live:
+        refresh = REFRESH
+    between = None if refresh is None else Refresh(refresh, write_so_far)
     style = PictureStyle(colormap, tone, alpha)
     with OutputFolder(output) as out:
         incomplete = None
-        try:
-            with progress_bar(video, quiet=quiet) as progress:
-                heatmap = motion_heatmap(video, progress=progress, **options)
-        except IncompleteError as error:
-            heatmap, incomplete = error.heatmap, error
+        checkpoint = out.path / CHECKPOINT if resume or Path(video).is_file() else None
+        with MotionRun(video, times=None, checkpoint=checkpoint, resume=resume, between=between, **options) as run:
+            try:
+                _count(run, video, live=live, quiet=quiet)
+                heatmap = run.result()
+            except IncompleteError as error:
+                heatmap, incomplete = error.heatmap, error
         heatmap.write(out, style)
+    if incomplete is None:
+        run.forget()
     _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
     if incomplete is not None:
         raise incomplete
+
+
+def _count(run: MotionRun, video: str, *, live: bool, quiet: bool) -> None:
+    """Count all frames, live ones until Ctrl-C or SIGTERM; when these come for others, save what was counted."""
+    from gpuheat.inputs.address import without_secrets
+    from gpuheat.terminal import progress_bar
+
+    with signals_kept() as look, progress_bar(without_secrets(video), quiet=quiet) as progress:
+
+        def report(done: int, expected: int | None) -> None:
+            look()
+            if progress is not None:
+                progress(done, expected)
+
+        try:
+            run.count(report)
+        except SignalError as error:
+            if live and run.counted_any:
+                return
+            more = "; the same command with --resume goes on from what was counted" if run.save() else ""
+            raise SignalError(error.number, more) from None
 
 
 @cli.command()

@@ -6,6 +6,7 @@ GpuheatError
 │   │   └── IncompleteError    a video that could not be read to its end; holds the map of what was counted
 │   └── ExportError            an eye-tracking export that is not what it should be
 ├── OptionError                an argument outside what it may be, or two that exclude each other
+├── OutputError                a result file that cannot be written
 └── BackendError
     ├── BackendUnavailableError    a backend that is unknown, not installed or cannot run here
     └── DeviceMemoryError          an array that does not fit into the memory of a GPU
@@ -27,6 +28,7 @@ __all__ = [
     "IncompleteError",
     "InputError",
     "OptionError",
+    "OutputError",
     "VideoError",
 ]
 
@@ -60,6 +62,10 @@ class ExportError(InputError):
 
 class OptionError(GpuheatError):
     """An argument outside its range, of the wrong kind, or in conflict with another."""
+
+
+class OutputError(GpuheatError):
+    """A result file that cannot be written: the disk is full, or gone."""
 
 
 class BackendError(GpuheatError):

@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
 
     from gpuheat.backends import Backend, BackendStatus
 
-__all__ = ["log_to_stderr", "progress_bar", "show_backends", "show_gpus"]
+__all__ = ["SignalError", "log_to_stderr", "progress_bar", "show_backends", "show_gpus", "signals_kept"]
+
+SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class SignalError(Exception):
+    """Ctrl-C or SIGTERM came; ``exit_code`` is what the shell is told."""
+
+    def __init__(self, number: int, more: str = "") -> None:
+        super().__init__(SIGNALS[signal.Signals(number)] + more)
+        self.number = number
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def signals_kept() -> Iterator[Callable[[], None]]:
+    """Keep Ctrl-C and SIGTERM back until what this gives is called, which raises SignalError. A second acts at once."""
+    kept: list[int] = []
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        kept.append(number)
+        handler = before[signal.Signals(number)]
+        if len(kept) > 1 and callable(handler):
+            handler(number, frame)
+
+    def look() -> None:
+        if kept:
+            raise SignalError(kept[0])
+
+    handled = [number for number, handler in before.items() if callable(handler)]  # not where they are ignored
+    for number in handled:
+        signal.signal(number, keep)
+    try:
+        yield look
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])
 
 
 def log_to_stderr(level: int) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from gpuheat.kernels import geometry, grey
 
-__all__ = ["OPTIONS", "Kernel", "blur", "every", "histogram", "motion"]
+__all__ = ["OPTIONS", "Kernel", "blur", "every", "histogram", "motion", "picture_sums"]
 
 OPTIONS: Final = ("-std=c++17",)
 """For the compiler, beside the macros."""
@@ -99,6 +99,12 @@ def blur(along: Literal["rows", "columns", "both"]) -> Kernel:
     return Kernel("blur.cu", f"blur_along_{along}", macros)
 
 
+def picture_sums(pixel_format: Literal["yuv420p", "nv12"]) -> Kernel:
+    """Add up the BGR pictures of planar frames."""
+    macros = ((f"FORMAT_{pixel_format.upper()}", 1), ("THREADS", geometry.PICTURE_SUMS_THREADS))
+    return Kernel("picture_sums.cu", f"picture_sums_{pixel_format}", macros)
+
+
 def every() -> list[Kernel]:
     """All specialisations there are."""
     formats: tuple[PixelFormat, ...] = ("gray8", "bgr24", "yuv420p", "nv12")
@@ -115,4 +121,6 @@ def every() -> list[Kernel]:
         blur("rows"),
         blur("columns"),
         blur("both"),
+        picture_sums("yuv420p"),
+        picture_sums("nv12"),
     ]

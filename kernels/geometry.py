@@ -27,6 +27,7 @@ __all__ = [
     "NUMBA_HISTOGRAM_THREADS",
     "NUMBA_PAIRS",
     "NUMBA_THREADS",
+    "PICTURE_SUMS_THREADS",
     "POINTS_AT_ONCE",
     "REGISTERS",
     "SHARED_STATIC",
@@ -44,6 +45,7 @@ __all__ = [
     "numba_copy",
     "numba_histogram",
     "numba_motion",
+    "picture_sums",
 ]
 
 REGISTERS: Final = 65_536
@@ -56,6 +58,8 @@ MOTION_PIXELS: Final = 16
 """Pixels of a row that one thread of a motion kernel compares; two such rows of a planar frame."""
 MOTION_PAIRS: Final = 255
 """Pairs of one launch: their counts are kept in bytes, four to a register."""
+
+PICTURE_SUMS_THREADS: Final = 256
 
 POINTS_AT_ONCE: Final = 4
 """Points one thread of histogram.cu has under way, so that their loads overlap."""
@@ -109,6 +113,11 @@ def motion(rows: int, width: int) -> Launch:
     """One thread for every MOTION_PIXELS px of every row; a planar frame's rows count in twos."""
     groups = rows * -(-width // MOTION_PIXELS)
     return Launch((-(-groups // MOTION_THREADS),), (MOTION_THREADS,))
+
+
+def picture_sums(rows: int, columns: int) -> Launch:
+    """One thread for each 2 x 2 px, of which there are ``columns`` in each of ``rows``."""
+    return Launch((-(-rows * columns // PICTURE_SUMS_THREADS),), (PICTURE_SUMS_THREADS,))
 
 
 def motion_blocks(pixel_format: str, alignment: int) -> int:

@@ -49,6 +49,11 @@ def written(dtype: Any, ndim: int) -> Any:
     return nb.types.Array(dtype, ndim, "C")
 
 
+def equal(each: Any, number: int) -> Any:
+    """A tuple of so many of the same type."""
+    return nb.types.UniTuple(each, number)  # type: ignore[no-untyped-call]
+
+
 def compiled(*signatures: Any) -> Any:
     """Compile for these types, and no others, at import; the machine code is kept on disk."""
     return nb.njit(list(signatures), cache=True, nogil=True)
@@ -354,8 +359,8 @@ FRAMES_AT_ONCE = 4
 @compiled(
     *(
         nb.void(
-            nb.types.UniTuple(read(nb.uint8, 1), 3 * frames),
-            nb.types.UniTuple(nb.int64, 3 * frames),
+            equal(read(nb.uint8, 1), 3 * frames),
+            equal(nb.int64, 3 * frames),
             *(nb.int64,) * 4,
             read(nb.int16, 1),
             written(nb.uint16, 3),

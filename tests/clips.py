@@ -105,21 +105,24 @@ def encode(
 def decoded(path: Path) -> list[Shown]:
     """Every frame that PyAV can decode with a single thread, in the order of showing; what is broken is skipped."""
     shown = []
-    with av.open(str(path)) as container:
+    # up to PyAV 18 a text that is not UTF-8 would be an error
+    options: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+    with av.open(str(path), **options) as container:
         stream: Any = container.streams.best("video")
         stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
         packets = container.demux(stream)
         start = stream.start_time
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:
+            except (av.FFmpegError, IndexError):
                 packet = av.Packet()
             if packet is None:
                 break
             try:
                 pictures = stream.decode(packet)
-            except av.InvalidDataError:
+            except av.FFmpegError:
                 continue
             for picture in pictures:
                 start = picture.pts if start is None else start

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from av.video.frame import PictureType
 from click.testing import CliRunner
+from cuda_on_cpu.host_cupy import HostCupy
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
@@ -42,6 +43,7 @@ from benchmarks.video.contenders import Contender, Counted, contenders, expected
 from benchmarks.video.measure import in_turn, peak_memory
 from benchmarks.video.scene import street
 from gpuheat import available_backends, get_backend, motion_heatmap
+from gpuheat.backends.cupy import CupyBackend
 
 MILLISECOND = Measured(Timing((0.001, 0.001, 0.001)), includes_host=False)
 
@@ -161,6 +163,7 @@ def test_cases_are_all_different_and_those_with_targets_come_first() -> None:
 
 def test_small_shapes_are_right() -> None:
     assert small.everything(get_backend("numba")) > 100
+    assert [off for _, off, _ in small._picture_sums(CupyBackend(module=HostCupy()))] == [0.0] * 8
 
 
 def test_floors_count_every_byte_once() -> None:

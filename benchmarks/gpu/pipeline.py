@@ -16,10 +16,12 @@ from benchmarks.checking import difference
 from benchmarks.content import moving_band
 from benchmarks.gpu.case import SIZES, Case, Planned, Setting, Work
 from gpuheat import FrameLayout, MotionCounter, get_backend, motion_heatmap
+from gpuheat.backends.base import DecodingBackend
 
 if TYPE_CHECKING:
     from benchmarks.gpu.device import Device
     from gpuheat import Backend
+    from gpuheat.inputs.gpu_decoding import Where
 
 __all__ = ["planned"]
 
@@ -28,6 +30,7 @@ FRAMES: Final = 8  # of a push
 PINNED: Final = "pinned cudaMemcpyAsync"
 INTO_PINNED: Final = "numpy.copyto, pageable to pinned"
 EMPTY: Final = "empty RawKernel"
+ON_GPU: Final = "decoded on the GPU"
 
 
 def planned(setting: Setting) -> list[Planned]:
@@ -145,6 +148,8 @@ def _upload(setting: Setting, size: tuple[int, int], device: Device) -> Case:
 
 
 def _video(setting: Setting, size: tuple[int, int], frames: int, _: Device) -> Case:
+    from gpuheat.inputs.gpu_decoding import Decoding
+    from gpuheat.inputs.video import VideoReader
     from gpuheat.jobs.demo import moving_dots, write_clip
 
     folder = mkdtemp(prefix="gpuheat-")
@@ -155,15 +160,28 @@ def _video(setting: Setting, size: tuple[int, int], frames: int, _: Device) -> C
     )
     expected = motion_heatmap(clip, backend="numba").counts
 
-    def work(backend: str | Backend) -> Work:
+    def work(backend: str | Backend, where: Where = "cpu") -> Work:
         def count() -> Any:
-            return motion_heatmap(clip, backend=backend).counts
+            return motion_heatmap(clip, backend=backend, decode=where).counts
 
         return Work(lambda _: count(), lambda: difference(count(), expected))
 
+    def decode(backend: Backend | None, where: Where) -> Work:
+        def read() -> int:
+            with VideoReader(clip, decoding=Decoding(where, backend)) as reader:
+                number = sum(1 for _ in reader)
+            if backend is not None:
+                backend.synchronize()
+            return number
+
+        return Work(lambda _: read(), lambda: float(read() - frames))
+
+    decoding = [b for b in setting.backends if isinstance(b, DecodingBackend)]
     return Case(
         frames,
         "frames",
-        {b.name: partial(work, b) for b in setting.backends},
-        {"numba": partial(work, "numba")},
+        {b.name: partial(work, b) for b in setting.backends}
+        | {f"{b.name}, {ON_GPU}": partial(work, b, "gpu") for b in decoding},
+        {"numba": partial(work, "numba"), "decoder alone": partial(decode, None, "cpu")}
+        | {f"decoder of {b.name} alone": partial(decode, b, "gpu") for b in decoding},
     )

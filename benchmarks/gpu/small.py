@@ -20,7 +20,9 @@ from benchmarks.gpu.motion import LAYOUTS
 from benchmarks.gpu.resources import recording_cupy
 from gpuheat import BinGrid, get_backend
 from gpuheat.backends import gaussian
+from gpuheat.backends.base import SummingBackend
 from gpuheat.kernels import cuda_source
+from gpuheat.pixels import to_bgr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +56,8 @@ def main() -> None:
 def everything(backend: Backend) -> int:
     """Compare all results with those of the backend numpy; returns how many there were."""
     results = [*_motion(backend), *_points(backend), *_blurs(backend)]
+    if isinstance(backend, SummingBackend):
+        results += _picture_sums(backend)
     for name, off, allowed in results:
         check(name, backend.name, off, allowed)
     return len(results)
@@ -95,6 +99,18 @@ def _compare(
         weights=np.arange(1, pairs + 1) / 32 if decayed else None,
     )
     return [by.to_host(result) for result in (counts, moved, sums) if result is not None]
+
+
+def _picture_sums(backend: Any) -> Iterator[tuple[str, float, float]]:
+    for (name, layout), (height, width) in product(LAYOUTS.items(), SHAPES):
+        if not layout.planar or height % 2 or width % 2:
+            continue
+        film = [moving_band(np.random.default_rng(1), (5, *shape)) for shape in layout.plane_shapes(height, width)]
+        sums = backend.zeros((3, height, width), np.uint32)
+        backend.add_pictures(sums, backend.gather(list(zip(*film, strict=True))), layout)
+        pictures = np.stack([to_bgr(frame, layout) for frame in zip(*film, strict=True)])
+        expected = pictures.sum(0, np.uint32).transpose(2, 0, 1)
+        yield f"picture sums {name}, {width} x {height}", difference(backend.to_host(sums), expected), 0.0
 
 
 def _points(backend: Backend) -> Iterator[tuple[str, float, float]]:

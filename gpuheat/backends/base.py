@@ -12,16 +12,19 @@ float32). A GPU may take float32 numbers below 1.2e-38 for 0 there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
     from gpuheat.grid import BinGrid
     from gpuheat.pixels import FrameLayout
 
-__all__ = ["Array", "Backend"]
+__all__ = ["Array", "Backend", "DecodingBackend", "GatheringBackend", "SummingBackend"]
 
 Array = Any
 """An array of the backend's own kind: ``numpy.ndarray``, ``cupy.ndarray``, a Numba device array."""
@@ -144,4 +147,47 @@ class Backend(Protocol):
         -------
         Array
             (h, w) float32.
+        """
+
+
+@runtime_checkable
+class GatheringBackend(Protocol):
+    """What a backend can do beyond the contract that had rather compare many frames at once."""
+
+    def gather(self, frames: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
+        """Frames that come one by one, each the sequence of its planes, as (t, ...) arrays of its own, one a plane."""
+
+
+@runtime_checkable
+class SummingBackend(GatheringBackend, Protocol):
+    """What a backend can do beyond the contract that makes the mean of pictures which never are on the host."""
+
+    def add_pictures(self, sums: Array, frames: Sequence[Array], layout: FrameLayout) -> None:
+        """Add up the BGR pictures that planar frames stand for.
+
+        Parameters
+        ----------
+        sums
+            (3, h, w) uint32, added to in place: blue, green, red.
+        frames
+            The planes of t frames, as ``gather`` gives them.
+        layout
+            How the frames lie in memory.
+        """
+
+
+@runtime_checkable
+class DecodingBackend(GatheringBackend, Protocol):
+    """What a backend can do beyond the contract on whose device FFmpeg may decode."""
+
+    def decoder_device(self) -> AbstractContextManager[int]:
+        """The number of the device, whose CUDA context is the calling thread's current one within.
+
+        A decoder that is opened there with that context has its pictures where the backend can read them.
+        """
+
+    def decoded(self, planes: Sequence[Any]) -> tuple[Array, ...]:
+        """A picture's planes as such a decoder left them, without a copy: arrays for ``gather`` and nothing else.
+
+        ``planes`` have ``__dlpack__``. As long as one of the arrays lives, so does the picture.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from gpuheat.kernels import geometry, grey
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import DTypeLike, NDArray
@@ -138,6 +140,34 @@ class CudaBackend(ABC):
         with self._on_device():
             return self._copy(array)
 
+    def gather(self, frames: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
+        """Frames that come one by one as a batch: for each plane an array of our own, (t, ...) and C-contiguous.
+
+        Each frame is the sequence of its planes, all alike in shape and dtype; they may lie in the host's memory,
+        which may be written to again at once, or on the device. Planes that :meth:`decoded` gave may be given up at
+        once, too: the decoder writes to their memory only after they were read here.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the batch does not fit into the device's memory.
+        """
+        with self._on_device(), self._between_decoding():
+            batch = []
+            for planes in zip(*frames, strict=True):
+                target = self._empty((len(planes), *planes[0].shape), np.dtype(str(planes[0].dtype)))
+                for place, plane in enumerate(planes):
+                    if self._is_own(plane):
+                        target[place] = plane
+                    else:
+                        self._uploader.upload(plane, target[place])
+                batch.append(target)
+            return tuple(batch)
+
+    def _between_decoding(self) -> AbstractContextManager[None]:
+        """Have what the current stream is asked for within come after all the decoder did, and before all it will."""
+        return nullcontext()
+
     @abstractmethod
     def to_host(self, array: Array) -> NDArray[Any]:
         """The values as a NumPy array. Waits for the device."""
@@ -180,6 +210,20 @@ class CudaBackend(ABC):
     @abstractmethod
     def _address(self, array: Array) -> int:
         """Where the first element lies."""
+
+    def _alignment(self, comparison: Comparison) -> int:
+        """The widest load that suits all planes; U and V of yuv420p are loaded half as wide as Y."""
+        halves = comparison.layout.pixel_format == "yuv420p"
+        widest = []
+        for i, plane in enumerate(comparison.planes):
+            numbers = [*map(self._address, (plane.previous, plane.frames))]
+            if comparison.pairs > 1:
+                numbers.append(plane.stride)
+            if comparison.rows > 1:
+                numbers += [plane.previous_pitch, plane.pitch]
+            half = 16 if halves and i > 0 and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
+            widest.append(max(half, geometry.alignment(*numbers)))
+        return min(widest)
 
     # ---- operations ----------------------------------------------------------------------------------------------
 

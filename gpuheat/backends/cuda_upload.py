@@ -68,11 +68,15 @@ class Uploader:
         self._turn = 0
         self._lock = Lock()
 
-    def upload(self, values: NDArray[Any]) -> Any:
-        """A copy on the device, C-contiguous. The host's array may be written to once this has returned."""
+    def upload(self, values: NDArray[Any], target: Any = None) -> Any:
+        """A copy on the device, C-contiguous. The host's array may be written to once this has returned.
+
+        ``target`` is where to copy it, a C-contiguous array of its shape and dtype; None: a new one.
+        """
         with self._lock:
             try:
-                target = self._engine.empty(values.shape, values.dtype)
+                if target is None:
+                    target = self._engine.empty(values.shape, values.dtype)
                 if values.nbytes > LARGEST:
                     pieces = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
                     for offset in range(0, values.nbytes, LARGEST):

@@ -16,12 +16,13 @@ from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputErro
 from gpuheat.kernels import cuda_source, geometry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
 
     from gpuheat.backends.cuda_upload import Event
+    from gpuheat.pixels import FrameLayout
 
 __all__ = ["CupyBackend"]
 
@@ -131,6 +132,37 @@ class CupyBackend(CudaBackend):
             raise InputError(f"expected an array of numbers, got one of {array.dtype}")
         return array
 
+    # ---- what FFmpeg decodes on the device -----------------------------------------------------------------------
+
+    @contextmanager
+    def decoder_device(self) -> Iterator[int]:
+        """The device's number; its primary context, which CuPy uses, is the thread's current one within."""
+        with self._on_device():
+            self._cupy.cuda.get_current_stream().synchronize()  # a thread that asked for nothing yet has no context
+            yield self._number
+
+    def decoded(self, planes: Sequence[Any]) -> tuple[Array, ...]:
+        """Arrays on the memory of a picture that FFmpeg decoded here, for :meth:`gather` alone.
+
+        FFmpeg copies each picture on the null stream into memory that is the picture's own until nobody holds it any
+        more; then it is the next one's, which is copied there on the null stream as well.
+        """
+        with self._on_device():
+            # the capsule, and not the plane: PyAV refuses to order streams, which gather() does
+            return tuple(self._adopt(self._cupy.from_dlpack(plane.__dlpack__())) for plane in planes)
+
+    @contextmanager
+    def _between_decoding(self) -> Iterator[None]:
+        current, decoders = self._cupy.cuda.get_current_stream(), self._cupy.cuda.Stream.null
+        there, here = (self._cupy.cuda.Event(disable_timing=True) for _ in range(2))
+        there.record(decoders)
+        current.wait_event(there)
+        try:
+            yield
+        finally:
+            here.record(current)
+            decoders.wait_event(here)
+
     def _is_own(self, array: Array) -> bool:
         return isinstance(array, self._cupy.ndarray) and array.device.id == self._number
 
@@ -200,19 +232,29 @@ class CupyBackend(CudaBackend):
             comparison.moved,
         )
 
-    def _alignment(self, comparison: Comparison) -> int:
-        """The widest load that suits all planes; U and V of yuv420p are loaded half as wide as Y."""
-        halves = comparison.layout.pixel_format == "yuv420p"
-        widest = []
-        for i, plane in enumerate(comparison.planes):
-            numbers = [*map(self._address, (plane.previous, plane.frames))]
-            if comparison.pairs > 1:
-                numbers.append(plane.stride)
-            if comparison.rows > 1:
-                numbers += [plane.previous_pitch, plane.pitch]
-            half = 16 if halves and i > 0 and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
-            widest.append(max(half, geometry.alignment(*numbers)))
-        return min(widest)
+    def add_pictures(self, sums: Array, frames: Sequence[Array], layout: FrameLayout) -> None:
+        """Add up the BGR pictures of gathered frames; see :class:`gpuheat.backends.base.SummingBackend`.
+
+        Raises
+        ------
+        InputError
+            If ``sums`` or a plane is not as it says.
+        """
+        self._check_own(sums, *frames)
+        t, height, width = frames[0].shape
+        shapes = [(t, *shape) for shape in layout.plane_shapes(height, width)]
+        if sums.shape != (3, height, width) or sums.dtype != np.uint32 or not sums.flags.c_contiguous:
+            raise InputError(f"sums must be uint32 of shape (3, {height}, {width}), got {sums.dtype} of {sums.shape}")
+        if [plane.shape for plane in frames] != shapes or not all(plane.flags.c_contiguous for plane in frames):
+            raise InputError(f"frames must be {layout.pixel_format} planes of shape {shapes} without gaps")
+        by = layout.conversion
+        assert by is not None
+        factors = map(np.int32, (by.black, by.gain, by.red_v, by.green_u, by.green_v, by.blue_u))
+        kernel = cuda_source.picture_sums("nv12" if layout.pixel_format == "nv12" else "yuv420p")
+        launch = geometry.picture_sums(height // 2, width // 2)
+        with self._on_device():
+            size = np.int64(height // 2), np.int64(width // 2), np.int32(t)
+            self._launch(kernel, launch, *frames, *factors, *size, sums)
 
     def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
         height, width = image.shape

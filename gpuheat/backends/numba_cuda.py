@@ -185,7 +185,7 @@ class NumbaCudaBackend(CudaBackend):
             tuple(plane.frames for plane in comparison.planes),
             tuple(map(_distances, comparison.planes)),
             *([comparison.factors] if layout.planar else []),
-            (_alignment(comparison), wide_counts, rows, comparison.width, comparison.pairs, comparison.limit),
+            (self._alignment(comparison), wide_counts, rows, comparison.width, comparison.pairs, comparison.limit),
             (comparison.mask, comparison.counts, comparison.decayed, comparison.weights, comparison.moved),
         )
 
@@ -202,21 +202,6 @@ def _distances(plane: Plane) -> tuple[int, ...]:
     """Where a kernel finds the pixels of a plane in the flat arrays that it is given."""
     before = numba_arrays.offset(plane.previous), plane.previous_pitch
     return *before, numba_arrays.offset(plane.frames), plane.pitch, plane.stride
-
-
-def _alignment(comparison: Comparison) -> int:
-    """The widest load that suits all planes; U and V of yuv420p are loaded half as wide as Y."""
-    widest = []
-    for i, plane in enumerate(comparison.planes):
-        numbers = [numba_arrays.address(plane.previous), numba_arrays.address(plane.frames)]
-        if comparison.pairs > 1:
-            numbers.append(plane.stride)
-        if comparison.rows > 1:
-            numbers += [plane.previous_pitch, plane.pitch]
-        halved = comparison.layout.pixel_format == "yuv420p" and i > 0
-        half = 16 if halved and geometry.alignment(*(2 * number for number in numbers)) == 16 else 0
-        widest.append(max(half, geometry.alignment(*numbers)))
-    return min(widest)
 
 
 def _limits(gpu: Any) -> geometry.Device:

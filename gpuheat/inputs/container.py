@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import av
@@ -14,11 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from av import VideoFormat
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
     from gpuheat.inputs.keyframes import Cut, Packet
+    from gpuheat.inputs.watch import Watch
 
-__all__ = ["decoded", "open_video"]
+__all__ = [
+    "MAX_PIXELS",
+    "OPEN_OPTIONS",
+    "check_size",
+    "decoded",
+    "decoder_limit",
+    "look_at",
+    "open_video",
+    "packets_of",
+    "pixel_format",
+    "video_of",
+]
+
+MAX_PIXELS: Final = 2**28
+"""Of a picture; FFmpeg takes no more, either."""
+PADDING: Final = 4  # times the pixels that are shown: decoders round sizes up, far above all for small pictures
 
 # up to PyAV 18 a title that is not UTF-8 would be an error; later versions have no such option and no such error
 OPEN_OPTIONS: Final[dict[str, Any]] = (
@@ -26,46 +46,130 @@ OPEN_OPTIONS: Final[dict[str, Any]] = (
 )
 
 
-def open_video(path: Path, threads: Literal["many", "one"]) -> tuple[InputContainer, VideoStream]:
-    """The file and its best video stream, ready to be decoded.
-
-    ``threads``: ``"many"`` decodes whole frames side by side, as fast as FFmpeg's own choice for today's codecs.
-    Threads that share a frame (MPEG-1 and MPEG-2 have no others) conceal damage without a word, each number of them in
-    its own way. Damage is then reported that the decoder would otherwise try to conceal.
+def look_at(path: Path, watch: Watch) -> os.stat_result:
+    """What the file system says of a file.
 
     Raises
     ------
     VideoError
-        If the file cannot be opened or holds no video.
+        If there is none, or it is a folder.
     """
     try:
-        if path.is_dir():
-            raise VideoError(f"{path}: this is a folder, not a video")
-        # with the protocol in front a colon in the name does not look like one
-        container = av.open(f"file:{path}", **OPEN_OPTIONS)
+        with watch:
+            status = path.stat()
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be opened as a video: {error.strerror}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise VideoError(f"{path}: this is a folder, not a video")
+    return status
+
+
+def open_video(
+    path: Path,
+    threads: Literal["many", "one"],
+    watch: Watch,
+    max_pixels: int,
+    *,
+    explode: bool,
+    hwaccel: HWAccel | None = None,
+) -> tuple[InputContainer, VideoStream]:
+    """The file and its best video stream, ready to be decoded.
+
+    Parameters
+    ----------
+    threads
+        ``"many"`` decodes whole frames side by side, as fast as FFmpeg's own choice for today's codecs. Threads that
+        share a frame (MPEG-1 and MPEG-2 have no others) conceal damage without a word, each number of them in its own
+        way.
+    watch
+        Notices if opening makes no progress.
+    max_pixels
+        Of a picture, at most.
+    explode
+        Have damage reported that the decoder would otherwise try to conceal.
+    hwaccel
+        Where the decoder runs; None: on the CPU.
+
+    Raises
+    ------
+    VideoError
+        If the file cannot be opened, holds no video, or one of more pixels than ``max_pixels``.
+    """
+    look_at(path, watch)
+    try:
+        with watch:
+            # with the protocol in front a colon in the name does not look like one
+            container = av.open(f"file:{path}", options=decoder_limit(max_pixels), hwaccel=hwaccel, **OPEN_OPTIONS)
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(f"{path}: cannot be opened as a video: {reason}") from error
+    return container, video_of(container, path, threads, max_pixels, explode=explode)
+
+
+def video_of(
+    container: InputContainer, name: Path | str, threads: Literal["many", "one"], max_pixels: int, *, explode: bool
+) -> VideoStream:
+    """The best video stream of what was opened, ready to be decoded; parameters and errors as :func:`open_video`.
+
+    ``name`` is how an error calls it. With an error the container is closed.
+    """
     stream = container.streams.best("video")
     is_text = container.format.name == "tty"  # FFmpeg would draw the letters
     if is_text or not isinstance(stream, VideoStream) or Disposition.attached_pic in stream.disposition:
         container.close()
-        raise VideoError(f"{path}: holds no video")
+        raise VideoError(f"{name}: holds no video")
     if stream.codec_context is None:
         container.close()
-        raise VideoError(f"{path}: there is no decoder for its video")
+        raise VideoError(f"{name}: there is no decoder for its video")
+    try:
+        check_size(name, stream.width, stream.height, max_pixels)
+    except VideoError:
+        container.close()
+        raise
     if threads == "many":
         stream.thread_type = "FRAME"
-        stream.codec_context.options = {"err_detect": "explode"}
     else:
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
-    return container, stream
+    limit = decoder_limit(max_pixels)
+    # one thread may begin half way, where H.264 would take the frames before it for lost; it marks damage anyway
+    if explode and (threads == "many" or stream.codec.canonical_name != "h264"):
+        stream.codec_context.options = limit | {"err_detect": "explode"}
+    else:
+        stream.codec_context.options = limit
+    return stream
+
+
+def decoder_limit(max_pixels: int) -> dict[str, str]:
+    """The options that keep a decoder within the limit, also the one that looks for what the header does not say."""
+    return {"max_pixels": str(min(PADDING * max_pixels + 2**16, 2**31 - 1))}
+
+
+def pixel_format(stream: VideoStream) -> str | None:
+    """FFmpeg's name of how the pixels lie in memory; None where nothing says so before a picture was decoded."""
+    known: VideoFormat | None = stream.codec_context.format  # PyAV 17 crashes on ``pix_fmt`` where it is not known
+    return None if known is None else known.name
+
+
+def check_size(name: Path | str, width: int, height: int, max_pixels: int) -> None:
+    """Refuse pictures too large to have memory for.
+
+    Raises
+    ------
+    VideoError
+        If they have more pixels than ``max_pixels``.
+    """
+    if width * height > max_pixels:
+        raise VideoError(
+            f"{name}: its pictures of {width:,} x {height:,} px have more than the {max_pixels:,} pixels allowed; "
+            "where that is what they are, allow more (max_pixels, --max-pixels)"
+        )
 
 
 def decoded(
     container: InputContainer,
     stream: VideoStream,
+    watch: Watch,
     begin: Cut | None = None,
     end: Cut | None = None,
     note: Callable[[Packet], None] | None = None,
@@ -76,6 +180,8 @@ def decoded(
     ----------
     begin
         Where to begin; frames shown before it are left out. None: at the packet that is read next.
+    watch
+        Notices if a call makes no progress.
     end
         Reading stops when everything shown before this was read; frames from it on may come. None: at the end.
     note
@@ -84,15 +190,17 @@ def decoded(
     Raises
     ------
     VideoError
-        If the packet of ``begin`` is not found.
+        If the packet of ``begin`` is not found, or the system cannot read the file on.
     """
-    packets = container.demux(stream) if begin is None else _packets_from(container, stream, begin)
+    packets = packets_of(container, stream, watch) if begin is None else _packets_from(container, stream, watch, begin)
     first = None if begin is None else begin.pts
     at_end = False  # the packet of ``end`` was read
     over = False
     while not over:
         try:
             packet = next(packets, None)
+        except OSError as error:  # of the system, not of the file's contents
+            raise VideoError(f"{watch.path}: cannot be read on: {error.strerror}") from error
         except (av.FFmpegError, IndexError):  # it cannot be read on: let the decoder give what it holds back
             over, packet = True, None
             yield None
@@ -109,25 +217,40 @@ def decoded(
         if packet is not None and packet.size > 0 and note is not None:
             note(packet)
         try:
-            for picture in stream.decode(packet):
+            with watch:
+                pictures = stream.decode(packet)
+            for picture in pictures:
                 if first is None or picture.pts is None or picture.pts >= first:
                     first = None  # time stamps may still jump back, and those frames are wanted
                     yield picture
         except MemoryError:
-            raise
+            bytearray(8 * stream.width * stream.height)  # there is enough: damage asked for too much
+            yield None
         except av.FFmpegError:
             if not led_in:  # what is shown before ``begin`` may need what is not there
                 yield None
 
 
-def _packets_from(container: InputContainer, stream: VideoStream, begin: Cut) -> Iterator[Packet]:
+def packets_of(container: InputContainer, stream: VideoStream, watch: Watch) -> Iterator[Packet]:
+    """The stream's packets from where the container is, and at the end an empty one."""
+    packets = container.demux(stream)
+    while True:
+        with watch:
+            packet = next(packets, None)
+        if packet is None:
+            return
+        yield packet
+
+
+def _packets_from(container: InputContainer, stream: VideoStream, watch: Watch, begin: Cut) -> Iterator[Packet]:
     """The stream's packets from a cut on, after a jump there."""
     for offset in (begin.pts if begin.dts is None else min(begin.dts, begin.pts), None):
-        if offset is None:  # the container's own index led behind it: read all before it
-            container.seek(0)
-        else:
-            container.seek(offset, stream=stream)
-        packets = container.demux(stream)
+        with watch:
+            if offset is None:  # the container's own index led behind it: read all before it
+                container.seek(0)
+            else:
+                container.seek(offset, stream=stream)
+        packets = packets_of(container, stream, watch)
         for packet in packets:
             if packet.size > 0 and begin.is_packet(packet):
                 yield packet
@@ -135,4 +258,4 @@ def _packets_from(container: InputContainer, stream: VideoStream, begin: Cut) ->
                 return
             if packet.is_keyframe and packet.pts is not None and packet.pts > begin.pts:
                 break
-    raise VideoError(f"{container.name}: the key frame at byte {begin.pos:,} was not found again")
+    raise VideoError(f"{watch.path}: the key frame at byte {begin.pos:,} was not found again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gpuheat.inputs.h264 import is_clean_start
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     Packet = av.Packet[av.VideoStream]
 
-__all__ = ["Cut", "Part", "cut_into_parts"]
+__all__ = ["Cut", "Part", "clean_start", "cut_into_parts"]
 
 SHORTEST: Final = 120
 """Frames of a part, at least; opening, seeking and adding up cost as much as a few frames."""
@@ -82,7 +81,7 @@ def cut_into_parts(packets: Iterable[Packet], codec: str, extradata: bytes | Non
     extradata
         What the container keeps for the decoder.
     """
-    clean = _clean_start(codec, extradata)
+    clean = clean_start(codec, extradata)
     begin: Cut | None = None
     key: tuple[Packet, int] | None = None  # where the next part may begin, and the packets before it
     before: list[int] = []  # time stamps of the frames from ``begin`` on and before ``key``
@@ -99,7 +98,14 @@ def cut_into_parts(packets: Iterable[Packet], codec: str, extradata: bytes | Non
             yield Part(begin, None, None, 0)
             return
         enough = len(behind if key is not None else before) >= SHORTEST
-        if enough and packet.is_keyframe and highest is not None and stamp > highest and clean(packet):
+        if (
+            enough
+            and packet.is_keyframe
+            and highest is not None
+            and stamp > highest
+            and _found_again(packet)
+            and clean(packet)
+        ):
             if key is not None:
                 end = _cut(*key, begin, before)
                 yield Part(begin, end, array("q", sorted(before)), end.packets)
@@ -123,14 +129,13 @@ def _cut(key: Packet, packets: int, begin: Cut | None, before: list[int]) -> Cut
     return Cut(number, packets, int(key.pts or 0), key.dts, int(key.pos or 0), key.size)
 
 
-def _clean_start(codec: str, extradata: bytes | None) -> Callable[[Packet], bool]:
-    """Whether decoding can begin at a key frame's packet."""
+def clean_start(codec: str, extradata: bytes | None) -> Callable[[Packet], bool]:
+    """Whether nothing that is shown from a key frame on needs the frames before it, as far as its packet tells."""
     if codec == "h264":
         # ISO/IEC 14496-15: the record begins with 1; the fifth byte says how long the lengths are
         lengths = (extradata[4] & 3) + 1 if extradata is not None and len(extradata) > 4 and extradata[0] == 1 else None
-        begins = partial(is_clean_start, length_size=lengths)
-        return lambda packet: _found_again(packet) and begins(bytes(packet))
-    return lambda packet: _found_again(packet) and codec in CLEAN_KEY_FRAMES
+        return lambda packet: is_clean_start(bytes(packet), lengths)
+    return lambda _packet: codec in CLEAN_KEY_FRAMES
 
 
 def _found_again(packet: Packet) -> bool:

@@ -99,7 +99,7 @@ class VideoFrame:
 class BgrConverter:
     """FFmpeg's conversion of the pictures of one file to BGR, for one thread after the other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
         self._reformatter = VideoReformatter()
         self._lock = Lock()

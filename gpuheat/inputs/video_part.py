@@ -6,14 +6,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from gpuheat.errors import GpuheatError
-from gpuheat.inputs.container import decoded, open_video
+from gpuheat.errors import BackendUnavailableError, GpuheatError
+from gpuheat.inputs.container import MAX_PIXELS, decoded, open_video
 from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
+from gpuheat.inputs.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+    from gpuheat.inputs.gpu_decoding import GpuDecoder
     from gpuheat.inputs.keyframes import Part
 
 __all__ = ["NotAsPromisedError", "PartReader"]
@@ -28,6 +33,17 @@ class PartReader:
 
     A context manager. Several readers of the same file work side by side.
 
+    Parameters
+    ----------
+    path
+        The file.
+    watch
+        Notices if reading makes no progress.
+    max_pixels
+        Of a picture, at most.
+    gpu
+        What decodes; None: the CPU.
+
     Attributes
     ----------
     next_frame
@@ -39,9 +55,15 @@ class PartReader:
         If the file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, watch: Watch | None = None, max_pixels: int = MAX_PIXELS, gpu: GpuDecoder | None = None
+    ) -> None:
         self._path = path
-        self._container, self._stream = open_video(path, "one")
+        self._watch = watch or Watch(path)
+        self._max_pixels = max_pixels
+        self._gpu = gpu
+        self._frame = VideoFrame if gpu is None else gpu.frame
+        self._container, self._stream = self._open()
         self._used = False
         self.next_frame: VideoFrame | None = None
         self._to_bgr = BgrConverter(path)
@@ -53,6 +75,14 @@ class PartReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._container.close()
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        if self._gpu is not None:
+            try:
+                return self._gpu.open(self._path, self._watch, self._max_pixels)
+            except BackendUnavailableError as error:  # a GPU has only so many decoders
+                raise NotAsPromisedError(f"there is no decoder for another part: {error}") from error
+        return open_video(self._path, "one", self._watch, self._max_pixels, explode=True)
 
     def frames(self, part: Part) -> Iterator[VideoFrame]:
         """The frames of a part, numbered and timed as in the whole video.
@@ -71,15 +101,17 @@ class PartReader:
         self.next_frame = None
         if part.begin is None and self._used:  # only a file that was just opened is at its beginning for certain
             self._container.close()
-            self._container, self._stream = open_video(self._path, "one")
+            self._container, self._stream = self._open()
         self._used = True
-        for picture in decoded(self._container, self._stream, part.begin, part.end):
+        for picture in decoded(self._container, self._stream, self._watch, part.begin, part.end):
             where = f"frame {part.first + number:,}"
             time = Fraction(0) if picture is None or picture.pts is None else (picture.pts - start) * unit
+            if picture is not None and self._gpu is not None and (reason := self._gpu.refusal(picture)):
+                raise NotAsPromisedError(f"{where} cannot be used as the GPU decodes it: {reason}")
             if number == len(stamps) and part.end is not None:
                 if picture is None or picture.pts == part.end.pts:
                     if picture is not None:
-                        self.next_frame = VideoFrame(part.first + number, time, picture, self._to_bgr)
+                        self.next_frame = self._frame(part.first + number, time, picture, self._to_bgr)
                     break
                 continue
             if picture is None or picture.is_corrupt:
@@ -90,6 +122,6 @@ class PartReader:
             if (picture.width, picture.height, rotation_of(picture)) != shape:
                 raise NotAsPromisedError(f"{where} has another size")
             number += 1
-            yield VideoFrame(part.first + number - 1, time, picture, self._to_bgr)
+            yield self._frame(part.first + number - 1, time, picture, self._to_bgr)
         if number < len(stamps):
             raise NotAsPromisedError(f"frame {part.first + number:,} is missing")

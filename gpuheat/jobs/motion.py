@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gpuheat.backends import Backend
+from gpuheat.jobs.live import Refresh
 from gpuheat.jobs.motion_run import MotionRun
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def motion_heatmap(
     every: int = 1,
     start: float | str | Fraction | None = None,
     end: float | str | Fraction | None = None,
+    duration: float | str | Fraction | None = None,
     downscale: int = 1,
     mask: ArrayLike | str | PathLike[str] | None = None,
     max_changed: float = 1.0,
@@ -40,16 +42,23 @@ def motion_heatmap(
     blur: float = 0.0,
     times: Sequence[float] | None = None,
     backend: str | Backend = "auto",
+    decode: Literal["auto", "cpu", "gpu"] = "auto",
     jobs: int | None = None,
+    max_pixels: int = 2**28,
+    checkpoint: str | PathLike[str] | None = None,
     progress: Progress | None = None,
+    refresh: float = 60.0,
+    on_refresh: Callable[[MotionHeatmap], None] | None = None,
 ) -> MotionHeatmap:
     """Where, and when, things moved in a video.
 
     Parameters
     ----------
     source
-        A video file; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single ones. Arrays
-        on a GPU are compared there by a CUDA backend; give ``background="first"`` to leave the other frames there.
+        A video file; live video: an address (``"rtsp://..."``, http, rtmp, udp, tcp ...), a camera (``"/dev/video0"``)
+        or ``"-"``, standard input; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single
+        ones. Arrays on a GPU are compared there by a CUDA backend; give ``background="first"`` to leave the other
+        frames there. Live video that breaks off is opened again, for as long as it takes: give it a ``duration``.
     threshold
         A pixel moved when the grey value of the difference is above this, 0 to 255.
     pixels
@@ -60,6 +69,8 @@ def motion_heatmap(
         Compare frames this far apart: only every so many-th frame of the stretch is looked at.
     start, end
         The stretch of the video, s from its beginning: ``start <= time < end``.
+    duration
+        How long that stretch is, s, instead of ``end``.
     downscale
         Compare the means of blocks of this many by this many pixels; the counts are smaller by as much.
     mask
@@ -76,11 +87,23 @@ def motion_heatmap(
         Time of each frame, s, for frames in memory.
     backend
         A name or a backend; see :func:`gpuheat.get_backend`.
+    decode
+        Where a video is decoded: ``"gpu"`` is NVDEC, which the backend ``cupy`` reads from, and an error where it
+        cannot be; ``"auto"`` is the GPU where it can be and pays. The counts are the same.
     jobs
         How many parts of a video are decoded and counted side by side; None: one for each processor, up to 8, on a
         CPU backend. The counts are the same for every number. With ``half_life`` there is one.
+    max_pixels
+        A video whose pictures have more pixels than this, at most 2^28, is refused: a damaged header may promise any
+        size.
+    checkpoint
+        A file in an existing folder, for a video file: every 30 s what was counted is written there, and where the file
+        is there at the beginning, counting goes on from it. It is removed when all is counted. The result is the same
+        as without an interruption.
     progress
         Called now and then with the number of frames that were read.
+    refresh, on_refresh
+        Every so many seconds the heat map of what was counted so far is handed to this function, if there is one.
 
     Raises
     ------
@@ -89,9 +112,12 @@ def motion_heatmap(
     IncompleteError
         If reading had to stop half way; its ``heatmap`` is what was counted so far.
     InputError
-        If frames, mask or background do not fit, or no frame lies between start and end.
+        If frames, mask or background do not fit, or no frame lies between start and end; if the checkpoint is of
+        another video.
     OptionError
-        If an option is outside its range.
+        If an option is outside its range, or the checkpoint was made with other settings.
+    BackendUnavailableError
+        If the backend, or the decoder asked for, cannot run here.
     """
     with MotionRun(
         source,
@@ -101,6 +127,7 @@ def motion_heatmap(
         every=every,
         start=start,
         end=end,
+        duration=duration,
         downscale=downscale,
         mask=mask,
         max_changed=max_changed,
@@ -108,7 +135,13 @@ def motion_heatmap(
         blur=blur,
         times=times,
         backend=backend,
+        decode=decode,
         jobs=jobs,
+        max_pixels=max_pixels,
+        checkpoint=checkpoint,
+        between=None if on_refresh is None else Refresh(refresh, on_refresh),
     ) as run:
         run.count(progress)
-        return run.result()
+        result = run.result()
+    run.forget()
+    return result

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import gpuheat
@@ -14,33 +16,45 @@ from gpuheat.backends import Backend, get_backend
 from gpuheat.backends.cpu_loops import processors
 from gpuheat.backends.gaussian import check_sigma
 from gpuheat.errors import IncompleteError, InputError, OptionError, VideoError
+from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.arrays import ArrayFrames
+from gpuheat.inputs.container import MAX_PIXELS
+from gpuheat.inputs.gpu_decoding import WHERE, Decoding
+from gpuheat.inputs.live import LiveReader
 from gpuheat.inputs.video import VideoReader
+from gpuheat.inputs.watch import Watch
+from gpuheat.jobs.checkpoint import Checkpoint
+from gpuheat.jobs.find_again import begin_before_last
+from gpuheat.jobs.live import with_cuts
 from gpuheat.jobs.read_ahead import read_ahead
 from gpuheat.jobs.scene import Scene
 from gpuheat.jobs.side_by_side import count_side_by_side
-from gpuheat.jobs.stretch import Stretch
+from gpuheat.jobs.stretch import Stretch, end_of
 from gpuheat.jobs.tally import Counting, Tally
+from gpuheat.jobs.threads import outcome, start
 from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from fractions import Fraction
     from types import TracebackType
 
-    from gpuheat.inputs.frames import FrameReader
+    from gpuheat.inputs.frames import Frame, FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["MotionRun"]
 
 ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
 MOST_JOBS: Final = 8
+log = logging.getLogger("gpuheat")
 
 
 class MotionRun:
     """Counts the frames of a source; a context manager.
 
     The options are those of :func:`gpuheat.motion_heatmap`, which say what is wrong with them. ``between`` is called
-    between two frames, or two parts of a video, when all that was read was counted.
+    between two frames, or two parts of a video, when all that was read was counted; so is ``progress``, which may raise
+    an exception to end counting there.
     """
 
     def __init__(
@@ -60,13 +74,18 @@ class MotionRun:
         blur: float,
         times: Sequence[float] | None,
         backend: str | Backend,
+        decode: Any,
         jobs: int | None,
+        max_pixels: Any,
+        duration: Any = None,
         between: Callable[[MotionRun], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = True,
     ) -> None:
         self._began = time.perf_counter()
         check_sigma(blur)
         self._blur = blur
-        self.stretch = Stretch(every, start, end)
+        self.stretch = Stretch(every, start, end_of(start, end, duration))
         self._backend = get_backend(backend)
         self._jobs = _jobs(jobs, self._backend)
         # whoever gave an array may write into it again
@@ -74,11 +93,16 @@ class MotionRun:
         self._counting = Counting(
             threshold, pixels, half_life, max_changed, downscale, self._backend, copy=shared_memory
         )
-        self._opened = _opened(source, times, self._backend)
+        max_pixels = whole_number("max_pixels", max_pixels, 1, MAX_PIXELS)
+        self._opened = _opened(
+            source, times, max_pixels, self._backend, _decoding(decode, self._counting), self.stretch.end
+        )
         self.reader = self._opened.__enter__()
         self._downscale = downscale
         self.tally = Tally(self._counting, Scene(background, mask, downscale))
         self._between = between
+        self._position: dict[str, Any] = {}
+        self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
 
     def __enter__(self) -> Self:
         return self
@@ -103,11 +127,64 @@ class MotionRun:
         try:
             self._count(progress)
         except VideoError as error:
+            self.tally.flush()
             if len(self.tally.numbers) < 2:
                 raise
             raise IncompleteError(str(error), self.result(str(error))) from error
         if self.tally.counter is None:
             raise InputError(f"no frame lies between start and end: {self.stretch.frames_seen}")
+
+    @property
+    def counted_any(self) -> bool:
+        """Whether there is a result."""
+        self.tally.flush()
+        return self.tally.counter is not None
+
+    def save(self) -> bool:
+        """Write a checkpoint of what was counted so far; whether there is one now.
+
+        To be called when counting has ended or was ended by ``progress``.
+        """
+        if self._checkpoint is None:
+            return False
+        if self.tally.awaited is not None:  # nothing came to what was loaded
+            return True
+        self.tally.flush()
+        if self.tally.counter is None:
+            return False
+        return self._checkpoint.save(
+            {
+                "tally": self.tally.state,
+                "reader": self._position,
+                "first": self.stretch.first,
+                "seconds": time.perf_counter() - self._began,
+            }
+        )
+
+    def forget(self) -> None:
+        """Remove the checkpoint: the result is safe."""
+        if self._checkpoint is not None:
+            self._checkpoint.remove()
+
+    def _with_checkpoint(self, path: str | PathLike[str], resume: bool) -> Checkpoint:
+        """The checkpoint of this run, which goes on from it if it should."""
+        if not isinstance(self.reader, VideoReader):
+            raise OptionError("a checkpoint is for a video file, not for frames in memory or live video")
+        settings = self._counting.decisive | self.stretch.decisive | self.tally.scene.decisive
+        checkpoint = Checkpoint(path, self.reader.path, settings)
+        state = checkpoint.load() if resume else None
+        if state is None:
+            if resume:
+                log.info("no checkpoint %s to go on from: from the beginning", checkpoint.path)
+            return checkpoint
+        self.tally.restore(state["tally"], state["reader"]["rotation"])
+        assert self.tally.awaited is not None
+        self.stretch.restore(state["first"])
+        self._position = state["reader"]
+        self.reader.go_on(self._position, again=self.tally.awaited.number)
+        self._began -= state["seconds"]
+        log.info("goes on behind frame %s, from the checkpoint %s", f"{self.tally.awaited.number:,}", checkpoint.path)
+        return checkpoint
 
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
@@ -139,26 +216,88 @@ class MotionRun:
         def between() -> None:
             if self._between is not None:
                 self._between(self)
+            if self._checkpoint is not None and self._checkpoint.is_due:
+                self.save()
             look()
 
-        is_video = isinstance(reader, VideoReader)
-        # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
-        if isinstance(reader, VideoReader) and self._jobs > 1 and self._counting.half_life is None:
-            count_side_by_side(reader, stretch, tally, self._counting, self._jobs, look, between)
+        if isinstance(reader, VideoReader) and not reader.is_damaged:
+            # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
+            if self._jobs > 1 and self._counting.half_life is None:
+                self._count_side_by_side(reader, look, between)
+            elif tally.awaited is not None:
+                outcome(start(lambda: begin_before_last(reader, tally), "index"), reader.watch, look)
         if not stretch.over:
-            frames = stretch.of(reader)
-            for frame in read_ahead(frames, look) if is_video else frames:
-                tally.add(frame, reader.rotation)
+            for frame in self._frames(look):
+                if tally.awaited is None:
+                    tally.add(frame, reader.rotation)
+                elif tally.awaits(frame):
+                    tally.go_on_from(frame, reader.rotation)
+                else:
+                    break
+                if not tally.waits:
+                    between()
+            if tally.waits:
+                tally.flush()
                 between()
+        if tally.awaited is not None:
+            number = tally.awaited.number
+            raise InputError(f"frame {number:,} does not show what it did when it was counted: begin anew")
         look()
 
+    def _count_side_by_side(
+        self, reader: VideoReader, look: Callable[[int], None], between: Callable[[], None]
+    ) -> None:
+        def between_parts() -> None:
+            self._position = reader.position
+            between()
 
-def _opened(source: Any, times: Sequence[float] | None, backend: Backend) -> AbstractContextManager[FrameReader]:
+        count_side_by_side(reader, self.stretch, self.tally, self._counting, self._jobs, look, between_parts)
+
+    def _frames(self, look: Callable[[], None]) -> Iterator[Frame]:
+        """The frames of the stretch that are left, in one pass."""
+        reader, stretch = self.reader, self.stretch
+        if isinstance(reader, VideoReader):
+            # by the time a frame is counted, the reader is ahead of it
+            positioned = ((frame, reader.position) for frame in stretch.of(reader))
+            for frame, self._position in read_ahead(positioned, reader.watch, look):
+                yield frame
+        elif isinstance(reader, LiveReader):
+            yield from with_cuts(read_ahead(stretch.of(reader), reader.watch, look), reader, self.tally)
+        else:
+            yield from stretch.of(reader)
+
+
+def _opened(
+    source: Any,
+    times: Sequence[float] | None,
+    max_pixels: int,
+    backend: Backend,
+    decoding: Decoding,
+    end: Fraction | None,
+) -> AbstractContextManager[FrameReader]:
     if isinstance(source, str | PathLike):
         if times is not None:
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
-        return VideoReader(source)
+        origin = origin_of(source)
+        if origin is not None:
+            if decoding.where == "gpu":
+                raise OptionError("decode='gpu' is for video files, live video is decoded by the CPU")
+            watch = Watch(origin.name)
+            return outcome(start(lambda: LiveReader(origin, max_pixels, watch, end), "opening"), watch)
+        watch = Watch(Path(source))
+        return outcome(start(lambda: VideoReader(source, max_pixels, watch, decoding), "opening"), watch)
+    if decoding.where == "gpu":
+        raise OptionError("decode='gpu' is for videos, frames in memory are decoded already")
     return nullcontext(ArrayFrames(source, times, backend))
+
+
+def _decoding(where: Any, counting: Counting) -> Decoding:
+    if where not in WHERE:
+        raise OptionError(f"decode must be one of {', '.join(WHERE)}, got {where!r}")
+    host_reason = None
+    if counting.pixels == "luma" or counting.downscale > 1:
+        host_reason = "brightness and means of blocks are computed on the host"
+    return Decoding(where, counting.backend, host_reason)
 
 
 def _jobs(jobs: int | None, backend: Backend) -> int:

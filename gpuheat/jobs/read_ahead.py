@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from queue import Empty, Full, Queue
 from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gpuheat.jobs.threads import GRACE, LOOK, start
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from gpuheat.inputs.watch import Watch
 
 __all__ = ["read_ahead"]
 
 Item = TypeVar("Item")
 DEPTH: Final = 4
 """Frames that wait at most; each takes its memory."""
-LOOK: Final = 0.1  # s
 
 
-def read_ahead(items: Iterable[Item], look: Callable[[], None]) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], watch: Watch, look: Callable[[], None]) -> Iterator[Item]:
     """The same items in the same order, read by another thread, which stops when they are not wanted any more.
 
-    ``look`` is called now and then while none comes. An error of the items is raised here.
+    ``look`` is called now and then while none comes.
+
+    Raises
+    ------
+    VideoError
+        If reading makes no progress; other errors are those of the items.
     """
     waiting: Queue[tuple[Item] | None] = Queue(DEPTH)
     stop = Event()
@@ -43,18 +51,21 @@ def read_ahead(items: Iterable[Item], look: Callable[[], None]) -> Iterator[Item
         finally:
             hand_over(None)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="gpuheat-reading") as pool:
-        reading = pool.submit(read)
-        try:
-            while True:
-                try:
-                    item = waiting.get(timeout=LOOK)
-                except Empty:
-                    look()
-                    continue
-                if item is None:
-                    break
-                yield item[0]
-        finally:
-            stop.set()
+    reading = start(read, "reading")
+    try:
+        while True:
+            try:
+                item = waiting.get(timeout=LOOK)
+            except Empty:
+                look()
+                watch.look(LOOK)
+                continue
+            if item is None:
+                break
+            yield item[0]
         reading.result()
+    finally:
+        stop.set()
+        if not reading.done():
+            watch.give_up()
+            wait([reading], GRACE)

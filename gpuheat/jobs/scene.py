@@ -13,7 +13,7 @@ import numpy as np
 from gpuheat.backends.host import HostArrays
 from gpuheat.errors import InputError
 from gpuheat.inputs.image import read_image, read_mask
-from gpuheat.motion.background import BACKGROUNDS
+from gpuheat.motion.background import BACKGROUNDS, Mean
 from gpuheat.motion.downscale import check_factor, shrink_mask
 
 if TYPE_CHECKING:
@@ -74,6 +74,20 @@ class Scene:
         if self._seen is not None:
             self._seen.add(pixels, bgr)
 
+    @property
+    def averages(self) -> bool:
+        """Whether the sums of the pictures are all it wants to see: see :meth:`see_sums`."""
+        return isinstance(self._seen, Mean)
+
+    def see_size(self, size: tuple[int, ...]) -> None:
+        """Take notice of frames of (h, w), the sums of which follow sometime."""
+        self._size = size
+
+    def see_sums(self, sums: NDArray[np.uint32], frames: int) -> None:
+        """Take notice of so many frames at once: the (3, h, w) sums of their BGR pictures."""
+        assert isinstance(self._seen, Mean)
+        self._seen.add_sums(sums, frames)
+
     def following(self, before: int) -> Scene:
         """The same for frames that follow some others, of which so many were looked at."""
         scene = copy(self)
@@ -85,6 +99,24 @@ class Scene:
         self._size = other._size if self._size is None else self._size
         if self._seen is not None:
             self._seen.append(other._seen)
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The settings on which it depends what is seen and counted."""
+        kind = self.settings["background"] if self._given is None else "a picture"
+        return {"background": kind, "mask_sha256": self.settings["mask_sha256"], "downscale": self._downscale}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it saw, for :meth:`restore`."""
+        assert self._size is not None
+        return {"size": [*self._size], "seen": None if self._seen is None else self._seen.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with what another with the same settings saw and gave as its state."""
+        self._size = tuple(state["size"])
+        if self._seen is not None:
+            self._seen.restore(state["seen"])
 
     def background(self, rotation: int) -> NDArray[np.uint8] | None:
         """The (H, W, 3) BGR picture, as shown with ``rotation`` degrees."""

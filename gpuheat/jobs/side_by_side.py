@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Event, local
-from typing import TYPE_CHECKING, Final, Self
+from queue import SimpleQueue
+from threading import Event
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gpuheat.backends.cpu_loops import one_thread
+from gpuheat.errors import VideoError
 from gpuheat.inputs.video_frame import rotation_of
 from gpuheat.inputs.video_part import NotAsPromisedError, PartReader
+from gpuheat.inputs.watch import Watch
 from gpuheat.jobs.tally import Counting, Tally
+from gpuheat.jobs.threads import GRACE, outcome, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
-    from pathlib import Path
 
     from gpuheat.inputs.keyframes import Part
     from gpuheat.inputs.video import VideoReader
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["count_side_by_side"]
 
-LOOK: Final = 0.1  # s between two looks at how far the work is
 log = logging.getLogger("gpuheat")
 
 
@@ -54,12 +55,13 @@ def count_side_by_side(
     """Count the frames of a stretch, each part of the video by a decoder of its own.
 
     Comes as far as the parts hold what the packets promise. ``reader`` is left behind the last part that was counted,
-    and reads on there in one pass: the result is the same.
+    and reads on there in one pass: the result is the same. Where ``tally`` awaits a frame of an earlier run, counting
+    goes on behind that.
 
     Parameters
     ----------
     reader
-        At the beginning of its file.
+        At the beginning of its file, or where an earlier run had come to.
     tally
         Takes in the parts, in their order.
     jobs
@@ -72,31 +74,42 @@ def count_side_by_side(
     Raises
     ------
     VideoError
-        If the file cannot be opened any more, or FFmpeg cannot convert its pictures.
+        If reading makes no progress.
     """
-    parts = reader.parts()
     under_way: deque[tuple[Part, Future[_Counted]]] = deque()
-    looked_at = 0
+    looked_at = len(tally.numbers)
+    again = None if tally.awaited is None else tally.awaited.number
     promised: VideoFrame | None = None  # the first frame of the next part, after those before it
-    with _Workers(reader.path, counting, jobs) as workers:
+    with _Workers(reader, counting, jobs) as workers:
+        parts = reader.parts(workers.watch)
+
+        def next_part() -> Part | None:
+            return outcome(start(lambda: next(parts, None), "index"), workers.watch, lambda: look(workers.frames))
+
         while True:
-            while len(under_way) <= jobs and not stretch.over and (part := next(parts, None)) is not None:
+            while len(under_way) <= jobs and not stretch.over and (part := next_part()) is not None:
+                if again is not None and part.stamps is not None and again >= part.first + len(part.stamps):
+                    continue
                 if part.stamps is None:
                     log.info("%s: no index to trust from frame %s on, read in one pass", reader.path, f"{part.first:,}")
                     parts = iter(())
                     break
                 wanted = stretch.within(part.first, reader.times_of(part))
-                under_way.append((part, workers.submit(part, wanted, stretch.over, tally.scene.following(looked_at))))
+                if again is not None:
+                    wanted = range(again + wanted.step, wanted.stop, wanted.step)
+                scene = tally.scene.following(looked_at)
+                under_way.append((part, workers.submit(part, wanted, stretch.over, scene, again)))
                 looked_at += len(wanted)
+                again = None
             if not under_way:
                 return
             part, future = under_way.popleft()
-            while not wait([future], LOOK).done:
-                look(workers.frames)
             try:
-                counted = future.result()
+                counted = outcome(future, workers.watch, lambda: look(workers.frames))
                 if promised is not None and counted.first is not None and not promised.shows_the_same_as(counted.first):
                     raise NotAsPromisedError(f"frame {part.first:,} looks different without those before it")
+                if tally.awaited is not None and not tally.awaits(counted.tally.first):
+                    raise NotAsPromisedError(f"frame {tally.awaited.number:,} looks different than before")
                 reader.passed(part, counted.last)
             except NotAsPromisedError as error:
                 log.info("%s: %s, read in one pass from frame %s on", reader.path, error, f"{part.first:,}")
@@ -108,45 +121,83 @@ def count_side_by_side(
             promised = counted.next_frame
 
 
+class _Job(NamedTuple):
+    """The frames of a part that are wanted.
+
+    ``over``: there are none behind them. ``again``: the one before them, which was counted in an earlier run.
+    """
+
+    part: Part
+    wanted: range
+    over: bool
+    scene: Scene
+    again: int | None
+    counted: Future[_Counted]
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether one of its frames is needed."""
+        return len(self.wanted) > 0 or self.over or self.again is not None
+
+
 class _Workers:
     """Threads that count parts. Each opens the file once; they stop when nobody waits for them any more."""
 
-    def __init__(self, path: Path, counting: Counting, threads: int) -> None:
-        self._path = path
+    def __init__(self, reader: VideoReader, counting: Counting, threads: int) -> None:
+        self._path, self._max_pixels = reader.path, reader.max_pixels
+        self._gpu = reader.gpu
         self._counting = counting
-        self._own = local()
-        self._open = ExitStack()
         self._stop = Event()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gpuheat-part")
-        self.frames = 0  # read so far
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.watch = Watch(self._path)
+        self.frames = reader.frames_decoded  # so far
+        self._threads = [start(self._work, f"part-{number}") for number in range(threads)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._pool.shutdown(cancel_futures=True)
-        self._open.close()
+        self.watch.give_up()
+        for _thread in self._threads:
+            self._jobs.put(None)
+        wait(self._threads, GRACE)
 
-    def submit(self, part: Part, wanted: range, over: bool, scene: Scene) -> Future[_Counted]:
-        """Have the frames of a part counted that are wanted; ``over``: there are none behind them."""
-        return self._pool.submit(self._count, part, wanted, over, scene)
+    def submit(self, part: Part, wanted: range, over: bool, scene: Scene, again: int | None) -> Future[_Counted]:
+        """Have the frames of a part counted that are wanted; see :class:`_Job`."""
+        job = _Job(part, wanted, over, scene, again, Future())
+        self._jobs.put(job)
+        return job.counted
 
-    def _count(self, part: Part, wanted: range, over: bool, scene: Scene) -> _Counted:
-        counted = _Counted(Tally(self._counting, scene))
-        if len(wanted) == 0 and not over:
+    def _work(self) -> None:
+        with ExitStack() as own, one_thread():
+            reader: PartReader | None = None
+            while (job := self._jobs.get()) is not None and not self._stop.is_set():
+                try:
+                    if reader is None and job.is_decoded:
+                        reader = own.enter_context(PartReader(self._path, self.watch, self._max_pixels, self._gpu))
+                    job.counted.set_result(self._count(reader, job))
+                except VideoError as error:  # reading in one pass may get along with it
+                    job.counted.set_exception(NotAsPromisedError(f"frame {job.part.first:,} or one behind it: {error}"))
+                except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+                    job.counted.set_exception(error)
+
+    def _count(self, reader: PartReader | None, job: _Job) -> _Counted:
+        counted = _Counted(Tally(self._counting, job.scene))
+        if reader is None or not job.is_decoded:
             return counted
-        if not hasattr(self._own, "reader"):
-            self._own.reader = self._open.enter_context(PartReader(self._path))
-        reader: PartReader = self._own.reader
-        with one_thread():
-            for frame in reader.frames(part):
-                self.frames += 1
-                counted.first = counted.first or frame
-                counted.last = frame
-                if frame.number in wanted:
-                    counted.tally.add(frame, rotation_of(frame.picture))
-                if self._stop.is_set() or (over and frame.number >= wanted.stop):
-                    return counted
-        counted.next_frame = reader.next_frame
+        for frame in reader.frames(job.part):
+            self.frames += job.again is None or frame.number > job.again
+            counted.first = counted.first or frame
+            counted.last = frame
+            if frame.number == job.again:
+                counted.tally.go_on_from(frame, rotation_of(frame.picture))
+            elif frame.number in job.wanted:
+                counted.tally.add(frame, rotation_of(frame.picture))
+            if self._stop.is_set() or (job.over and frame.number >= job.wanted.stop):
+                break
+        else:
+            counted.next_frame = reader.next_frame
+        counted.tally.flush()
+        self._counting.backend.synchronize()  # this thread's stream: whoever takes the counts asks another
         return counted

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gpuheat.inputs.frames import Frame
 
-__all__ = ["Stretch"]
+__all__ = ["Stretch", "end_of"]
 
 MOST: Final = 10**9
 
@@ -38,6 +38,8 @@ class Stretch:
         The number of its first frame; None until that was seen.
     over
         Whether its end was seen.
+    end
+        When it ends, s; None: with the video.
 
     Raises
     ------
@@ -50,24 +52,22 @@ class Stretch:
     ) -> None:
         self._every = whole_number("every", every, 1, MOST)
         self._start = None if start is None else exact_seconds(start)
-        self._end = None if end is None else exact_seconds(end)
+        self.end = None if end is None else exact_seconds(end)
         self._last_time: Fraction | None = None
         self._frames = 0
         self.first: int | None = None
         self.over = False
-        if self._end is not None and self._end <= (self._start or 0):
-            raise OptionError(
-                f"end must come after start, got {float(self._start or 0):g} s and {float(self._end):g} s"
-            )
+        if self.end is not None and self.end <= (self._start or 0):
+            raise OptionError(f"end must come after start, got {float(self._start or 0):g} s and {float(self.end):g} s")
 
     def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames of the stretch; reading stops at its end."""
         for frame in frames:
             self._last_time, self._frames = frame.time, frame.number + 1
-            if self._start is not None or self._end is not None:
+            if self._start is not None or self.end is not None:
                 if frame.time is None:
                     raise OptionError("start and end need the times of the frames")
-                if self._end is not None and frame.time >= self._end:
+                if self.end is not None and frame.time >= self.end:
                     self.over = True
                     return
                 if self.first is None and self._start is not None and frame.time < self._start:
@@ -90,8 +90,8 @@ class Stretch:
         begin, end = 0, len(times)
         if self.first is None and self._start is not None:
             begin = bisect_left(times, self._start)
-        if self._end is not None:
-            end = bisect_left(times, self._end)
+        if self.end is not None:
+            end = bisect_left(times, self.end)
             self.over = end < len(times)
         if times:
             last = min(end, len(times) - 1)
@@ -102,6 +102,16 @@ class Stretch:
             return range(first + end, first + end)
         to_next = (self.first - first - begin) % self._every
         return range(first + begin + to_next, first + end, self._every)
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The choice, exactly."""
+        start, end = (None if time is None else str(time) for time in (self._start, self.end))
+        return {"every": self._every, "start": start, "end": end}
+
+    def restore(self, first: int) -> None:
+        """Go on with a stretch whose first frame was seen in an earlier run."""
+        self.first = first
 
     def forget(self, number: int) -> None:
         """Forget what was seen from this frame on, which is going to be seen again."""
@@ -121,5 +131,25 @@ class Stretch:
         return {
             "every": self._every,
             "start": None if self._start is None else float(self._start),
-            "end": None if self._end is None else float(self._end),
+            "end": None if self.end is None else float(self.end),
         }
+
+
+def end_of(
+    start: float | str | Fraction | None, end: float | str | Fraction | None, duration: float | str | Fraction | None
+) -> float | str | Fraction | None:
+    """The end of a stretch that is given by its end or by how long it is, s; None where neither is given.
+
+    Raises
+    ------
+    OptionError
+        If both are given, or the duration is not above 0.
+    """
+    if duration is None:
+        return end
+    if end is not None:
+        raise OptionError("end and duration exclude each other: one follows from the other")
+    seconds = exact_seconds(duration)
+    if seconds <= 0:
+        raise OptionError(f"duration must be above 0 s, got {float(seconds):g}")
+    return seconds if start is None else exact_seconds(start) + seconds

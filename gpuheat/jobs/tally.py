@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gpuheat.errors import InputError
+from gpuheat.errors import DeviceMemoryError, InputError
+from gpuheat.jobs.picture_sums import PictureSums
+from gpuheat.jobs.together import Together, Waiting, how_many
 from gpuheat.motion.counter import MotionCounter
 from gpuheat.motion.downscale import area_mean
 from gpuheat.pixels import FrameLayout, Pixels
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from gpuheat.jobs.scene import Scene
     from gpuheat.motion.heatmap import MotionHeatmap
 
-__all__ = ["Counting", "Tally"]
+__all__ = ["Counting", "LastFrame", "Tally"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,27 @@ class Counting:
         """The formats in which a decoder's own planes are compared as they are."""
         return self.backend.planar_formats if self.downscale == 1 else ()
 
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The settings on which the counts depend."""
+        names = ("threshold", "pixels", "half_life", "max_changed")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class LastFrame:
+    """How the frame is known again that was counted last: its number, its time in s and what it shows."""
+
+    number: int
+    time: str
+    sha256: str
+
+    @classmethod
+    def of(cls, frame: Frame, pixels: Literal["bgr", "luma"]) -> LastFrame:
+        """That of a frame whose colours, or whose brightness, are compared."""
+        shown = np.ascontiguousarray(frame.bgr() if pixels == "bgr" else frame.luma())
+        return cls(frame.number, str(frame.time), sha256(shown.data).hexdigest())
+
 
 class Tally:
     """Counts consecutive frames, and takes those in that were counted elsewhere.
@@ -63,84 +88,197 @@ class Tally:
         self.scene = scene
         self.counter: MotionCounter | None = None
         self.numbers = array("q")
+        self._cuts: list[int] = []  # places in these
         self.layouts: set[str] = set()
         self._first: Frame | None = None
         self._last: Frame | None = None
+        self._rotation = 0
+        self._waiting: list[Waiting] = []
+        self._sums = PictureSums(counting.backend)
+        self.awaited: LastFrame | None = None
 
     def add(self, frame: Frame, rotation: int) -> None:
-        """Count the next frame, of a video that is to be turned by ``rotation`` degrees for display."""
-        pixels = self._pixels(frame)
-        self.scene.see(pixels.planes[0].shape[:2], partial(self._on_host, pixels), frame.bgr)
-        if self.counter is None:
-            self._first = frame
-        self._count(frame, pixels, rotation)
-        self.numbers.append(frame.number)
+        """Take in the next frame, of a video that is to be turned by ``rotation`` degrees for display.
+
+        It may wait for others to be counted together with; everything else here knows of it only then.
+        """
+        self._rotation = rotation
+        waiting = self._as_compared(frame)
+        if self._waiting and self._waiting[-1].compared.layout != waiting.compared.layout:
+            self.flush()
+        self._waiting.append(waiting)
+        if self._how.copy or len(self._waiting) >= how_many(self._how.backend, waiting.compared):
+            self.flush()
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames were added that were not counted yet."""
+        return len(self._waiting) > 0
+
+    def flush(self) -> None:
+        """Count the frames that wait."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._take(waiting)
+
+    def cut(self) -> None:
+        """Begin anew with the next frame: no pair is made of it and the last one."""
+        self.flush()
+        if self.counter is not None:
+            self.counter.cut()
+            self._cuts.append(len(self.numbers))
+        self._last = None
 
     def append(self, other: Tally) -> None:
         """Take in the frames of another tally, which directly follow. It is not to be used any more."""
+        self._settle()
+        other._settle()
         if other.counter is None or other._first is None:
             return
+        self.awaited = None
         if self.counter is None:
             self.counter, self._first = other.counter, other._first
         else:
             if other.counter.shape != self.counter.shape:
                 raise InputError(f"frames of {self.counter.shape} px and of {other.counter.shape} px do not add up")
-            self._count(other._first, self._pixels(other._first), 0)  # the pair across the cut
+            self._count(self._together([self._as_compared(other._first)]))  # the pair across the cut
             self.counter.merge(other.counter)
         self._last = other._last
         self.scene.append(other.scene)
+        self._cuts.extend(len(self.numbers) + cut for cut in other._cuts)
         self.numbers.extend(other.numbers)
         self.layouts |= other.layouts
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that was counted, for :meth:`restore`, and how the last frame is known again."""
+        self._settle()
+        assert self.counter is not None
+        assert self._last is not None
+        return {
+            "counter": self.counter.state,
+            "numbers": np.array(self.numbers, np.int64),
+            "layouts": sorted(self.layouts),
+            "scene": self.scene.state,
+            "last": asdict(LastFrame.of(self._last, self._how.pixels)),
+        }
+
+    def restore(self, state: dict[str, Any], rotation: int) -> None:
+        """Begin with what another tally of the same video had counted and gave as its state.
+
+        ``awaited`` is then the frame with which :meth:`go_on_from` has to be called, or with which the tally begins
+        that is appended.
+        """
+        self._rotation = rotation
+        self.scene.restore(state["scene"])
+        self.counter = self._new_counter(state["counter"]["counts"].shape)
+        self.counter.restore(state["counter"])
+        self.numbers = array("q", state["numbers"].tolist())
+        self.layouts = {*state["layouts"]}
+        self.awaited = LastFrame(**state["last"])
+
+    def go_on_from(self, frame: Frame, rotation: int) -> None:
+        """Have the next frame compared with this one, which was counted itself already."""
+        self.awaited = None
+        self._first = frame
+        self._rotation = rotation
+        self._count(self._together([self._as_compared(frame)]))
+
+    def awaits(self, frame: Frame | None) -> bool:
+        """Whether this is the frame that was counted last, as it was."""
+        return frame is not None and self.awaited == LastFrame.of(frame, self._how.pixels)
+
+    @property
+    def first(self) -> Frame | None:
+        """The frame with which it began in this run."""
+        return self._first
+
     def result(self, blur: float, rotation: int) -> MotionHeatmap:
         """The heat map as shown, with its background and the numbers of its frames."""
+        self._settle()
         assert self.counter is not None
         result = self.counter.result(blur=blur).turned(rotation)
-        return replace(result, frames=np.array(self.numbers[1:], np.int64), background=self.scene.background(rotation))
+        cuts = [0, *(cut for cut in self._cuts if cut < len(self.numbers))]
+        frames = np.delete(np.array(self.numbers, np.int64), cuts)  # each but these is the later one of a pair
+        return replace(result, frames=frames, background=self.scene.background(rotation))
 
-    def _count(self, frame: Frame, pixels: Pixels, rotation: int) -> None:
-        if self._how.downscale > 1:
-            pixels = Pixels(pixels.layout, (area_mean(self._on_host(pixels).planes[0], self._how.downscale),))
+    def _take(self, waiting: Sequence[Waiting]) -> None:
+        """See and count consecutive frames of one layout."""
+        together = None
+        try:
+            together = self._together(waiting)
+        except DeviceMemoryError:
+            if len(waiting) < 2:
+                raise
+        if together is None:
+            gc.collect()  # the error kept what was allocated before it
+            middle = len(waiting) // 2
+            self._take(waiting[:middle])
+            self._take(waiting[middle:])
+            return
+        if self.scene.averages and self._sums.takes(together):
+            self.scene.see_size(waiting[0].pixels.planes[0].shape[:2])
+            self._sums.add(together)
+        else:
+            for place, it in enumerate(waiting):
+                self.scene.see(it.pixels.planes[0].shape[:2], partial(together.on_host, place), it.frame.bgr)
         if self.counter is None:
-            self.counter = MotionCounter(
-                *pixels.planes[0].shape[:2],
-                threshold=self._how.threshold,
-                pixels=self._how.pixels,
-                half_life=self._how.half_life,
-                mask=self.scene.mask(rotation),
-                max_changed=self._how.max_changed,
-                backend=self._how.backend,
-            )
-        elif self._last is not None and pixels.layout != self.counter.layout:
-            pixels = self._begin_anew(self.counter, self._last, frame)
-        self.counter.push(pixels.frame, _seconds(frame), layout=pixels.layout, copy=self._how.copy)
-        self.layouts.add(pixels.layout.pixel_format)
-        self._last = frame
+            self._first = waiting[0].frame
+        self._count(together)
+        self.numbers.extend(it.frame.number for it in waiting)
 
-    def _pixels(self, frame: Frame) -> Pixels:
-        """The frame as it is to be compared."""
+    def _settle(self) -> None:
+        """Have everything that was added counted and seen."""
+        self.flush()
+        if (taken := self._sums.taken()) is not None:
+            self.scene.see_sums(*taken)
+
+    def _count(self, together: Together) -> None:
+        first, *others = together.waiting
+        if self.counter is None:
+            self.counter = self._new_counter(first.compared.planes[0].shape)
+        elif self._last is not None and together.layout != self.counter.layout:
+            # the video changes its colour matrix or range half way: the last frame is counted on from in the new one
+            before = self._last.native(self._how.planar_formats)
+            self.counter.cut()
+            if before.layout != together.layout:  # the pair across is compared by itself, as BGR
+                for frame in (self._last, first.frame):
+                    bgr = frame.native(())
+                    self._push(self._together([Waiting(frame, bgr, bgr)]))
+                if others:
+                    self._count(self._together(others))
+                return
+            self._push(self._together([Waiting(self._last, before, before)]))
+        self._push(together)
+
+    def _push(self, together: Together) -> None:
+        assert self.counter is not None
+        self.counter.push(together.frames, together.times, layout=together.layout, copy=self._how.copy)
+        self.layouts.add(together.layout.pixel_format)
+        self._last = together.waiting[-1].frame
+
+    def _together(self, waiting: Sequence[Waiting]) -> Together:
+        return Together(waiting, self._how.backend, gather=not self._how.copy)
+
+    def _new_counter(self, shape: tuple[int, ...]) -> MotionCounter:
+        return MotionCounter(
+            *shape[:2],
+            threshold=self._how.threshold,
+            pixels=self._how.pixels,
+            half_life=self._how.half_life,
+            mask=self.scene.mask(self._rotation),
+            max_changed=self._how.max_changed,
+            backend=self._how.backend,
+        )
+
+    def _as_compared(self, frame: Frame) -> Waiting:
+        """The frame with its pixels as they are to be compared."""
         if self._how.pixels == "luma":
-            return Pixels(FrameLayout.GRAY8, (frame.luma(),))
-        return frame.native(self._how.planar_formats)
-
-    def _on_host(self, pixels: Pixels) -> Pixels:
-        """The same pixels in the host's memory."""
-        backend = self._how.backend
-        planes = (plane if isinstance(plane, np.ndarray) else backend.to_host(plane) for plane in pixels.planes)
-        return Pixels(pixels.layout, tuple(planes))
-
-    def _begin_anew(self, counter: MotionCounter, last: Frame, frame: Frame) -> Pixels:
-        """``frame`` in a layout in which it can be compared with ``last``, which the counter is given again.
-
-        Needed where a video changes its colour matrix or range half way.
-        """
-        before, now = last.native(self._how.planar_formats), frame.native(self._how.planar_formats)
-        if before.layout != now.layout:
-            before, now = last.native(()), frame.native(())
-        counter.cut()
-        counter.push(before.frame, _seconds(last), layout=before.layout)
-        return now
-
-
-def _seconds(frame: Frame) -> Any:
-    return None if frame.time is None else float(frame.time)
+            pixels = Pixels(FrameLayout.GRAY8, (frame.luma(),))
+        else:
+            pixels = frame.native(self._how.planar_formats)
+        if self._how.downscale == 1:
+            return Waiting(frame, pixels, pixels)
+        plane = pixels.planes[0]
+        on_host = plane if isinstance(plane, np.ndarray) else self._how.backend.to_host(plane)
+        return Waiting(frame, pixels, Pixels(pixels.layout, (area_mean(on_host, self._how.downscale),)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gpuheat.pixels import Pixels
 
-__all__ = ["BACKGROUNDS", "Background"]
+__all__ = ["BACKGROUNDS", "Background", "Mean"]
 
 MEDIAN_FRAMES: Final = 22  # at most this many are kept, at least half as many once there were enough
 FRAMES_IN_16_BITS: Final = (2**16 - 1) // 255
@@ -43,6 +43,13 @@ class Background(Protocol):
     def picture(self) -> NDArray[np.uint8] | None:
         """The (h, w, 3) BGR picture, or None when there was no frame."""
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it saw, for :meth:`restore`: arrays and numbers. They may change with the next frame."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with what another of the same kind saw and gave as its state."""
+
 
 class First:
     """The first frame."""
@@ -59,10 +66,20 @@ class First:
     def append(self, other: First) -> None:
         """Take the other's where there is none."""
         self._frame = other._frame if self._frame is None else self._frame
+        self._wanted = self._wanted and self._frame is None
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The first frame."""
         return None if self._frame is None else _bgr(self._frame)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """That frame."""
+        return {"wanted": self._wanted, "frame": self._frame}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with it."""
+        self._wanted, self._frame = state["wanted"], state["frame"]
 
 
 class Mean:
@@ -101,6 +118,15 @@ class Mean:
         if self._in_16_bits == FRAMES_IN_16_BITS:
             self._empty()
 
+    def add_sums(self, sums: NDArray[np.uint32], frames: int) -> None:
+        """Add up so many more frames, whose pictures were added up elsewhere: (3, h, w), blue, green and red."""
+        self._empty()
+        self._frames += frames
+        own = self._sums_of(True, sums.shape)
+        own += sums
+        if True not in self._recent:
+            self._recent[True] = np.zeros(sums.shape, np.uint16)
+
     def append(self, other: Mean) -> None:
         """Add the sums."""
         self._empty()
@@ -122,6 +148,19 @@ class Mean:
             mean = self._mean(sums)
             return _bgr(np.ascontiguousarray(mean.transpose(1, 2, 0)) if planar else mean)
         return _bgr(self._mean(self._sums[True].transpose(1, 2, 0) + self._sums[False]))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The sums."""
+        self._empty()
+        return {"frames": self._frames, "planar": self._sums.get(True), "others": self._sums.get(False)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with them."""
+        self._frames = state["frames"]
+        given = {True: state["planar"], False: state["others"]}
+        self._sums = {planar: sums for planar, sums in given.items() if sums is not None}
+        self._recent = {planar: np.zeros(sums.shape, np.uint16) for planar, sums in self._sums.items()}
 
     def _add_waiting(self) -> None:
         """Add the planar frames that wait for others: all at once, or one by one where there are too few."""
@@ -179,6 +218,17 @@ class Median:
         self._frames = other._frames
         self._kept += other._kept
         self._thin_out(max(self._step, other._step))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The frames that are kept, by their numbers."""
+        kept = {str(number): frame for number, frame in self._kept}
+        return {"frames": self._frames, "step": self._step, "kept": kept}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with them."""
+        self._frames, self._step = state["frames"], state["step"]
+        self._kept = [(int(number), frame) for number, frame in state["kept"].items()]
 
     def _thin_out(self, step: int) -> None:
         """Keep every ``step``-th, and fewer where those are too many."""

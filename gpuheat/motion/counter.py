@@ -192,6 +192,28 @@ class MotionCounter:
             self._previous = Batch(other._previous.layout, tuple(map(self.backend.asarray, planes)))
         self._timed = other._timed if self._timed is None else self._timed
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What was counted, for :meth:`restore`: arrays and numbers. The last frame is not part of it."""
+        return {
+            "counts": self._host_counts(),
+            "decayed": None if self._decayed is None else self._host_decayed(),
+            "epoch": self._epoch,
+            "timed": self._timed,
+            "pairs": self._log.state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with what another counter of the same size, settings and mask had counted and gave as its state.
+
+        Push that counter's last frame first: no pair is made of it.
+        """
+        self._counts = self.backend.asarray(state["counts"])
+        self._decayed = None if state["decayed"] is None else self.backend.asarray(state["decayed"])
+        self._epoch, self._timed = state["epoch"], state["timed"]
+        self._log.restore(state["pairs"])
+        self._previous = None
+
     def result(self, *, blur: float = 0.0) -> MotionHeatmap:
         """The heat map of what was counted so far; counting can go on.
 

@@ -60,6 +60,17 @@ class PairLog:
         self._counted.extend(other._counted)
 
     @property
+    def state(self) -> dict[str, Any]:
+        """All of it, for :meth:`restore`. Waits for the device."""
+        return {"moved": self.moved, "times": self.times, "counted": self.counted}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin with the pairs of another log, which it gave as its state."""
+        self._moved = array("I", state["moved"].astype(np.uintc).tobytes())
+        self._times = array("d", state["times"].astype(np.float64).tobytes())
+        self._counted = bytearray(state["counted"].astype(np.uint8).tobytes())
+
+    @property
     def moved(self) -> NDArray[np.uint32]:
         """(pairs,) uint32. Waits for the device."""
         self._fetch()

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpuheat.errors import OptionError
+from gpuheat.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,8 @@ class OutputFolder:
     ------
     OptionError
         At construction, if the path is a file or cannot be made or written to.
+    OutputError
+        If a file cannot be written; the text names it.
 
     Examples
     --------
@@ -104,12 +106,16 @@ class OutputFolder:
             raise OptionError(f"a result file needs a plain file name, got {name!r}")
         if (self.path / name).is_dir():
             raise IsADirectoryError(f"{self.path / name} is a folder; move it away, a file of that name goes there")
-        if self._staging is None:
-            self._staging = Path(tempfile.mkdtemp(prefix=".gpuheat-", dir=self.path))
-        with (self._staging / name).open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            if self._staging is None:
+                self._staging = Path(tempfile.mkdtemp(prefix=".gpuheat-", dir=self.path))
+            with (self._staging / name).open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            reason = error.strerror or f"{error}; is the disk full?"  # NumPy says only how many bytes were written
+            raise OutputError(f"cannot write {self.path / name}: {reason}") from error
         self._names.append(name)
 
     def _publish(self) -> None:

@@ -11,7 +11,12 @@ from gpuheat.kernels import cuda_source, geometry
 
 pytestmark = pytest.mark.once
 CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)
-THREADS = {"motion.cu": geometry.MOTION_THREADS, "histogram.cu": 1024, "blur.cu": 256}
+THREADS = {
+    "motion.cu": geometry.MOTION_THREADS,
+    "histogram.cu": 1024,
+    "blur.cu": 256,
+    "picture_sums.cu": geometry.PICTURE_SUMS_THREADS,
+}
 
 
 def compile_log(kernel: cuda_source.Kernel, source: str, capability: int) -> tuple[bool, str]:

@@ -23,6 +23,14 @@ def test_motion_has_a_thread_for_all_pixels_and_not_a_block_too_many(rows: int, 
     assert launch.shared == 0
 
 
+@given(rows=sizes, columns=sizes)
+def test_picture_sums_have_a_thread_for_all_pixels(rows: int, columns: int) -> None:
+    launch = geometry.picture_sums(rows, columns)
+    assert (launch.grid[0] - 1) * launch.block[0] < rows * columns <= launch.grid[0] * launch.block[0]
+    assert launch.block == (geometry.PICTURE_SUMS_THREADS,)
+    assert launch.grid[0] < 2**31
+
+
 @given(height=sizes, width=sizes)
 def test_blur_has_a_tile_for_all_pixels(height: int, width: int) -> None:
     for launch, (wide, high) in (

@@ -104,8 +104,8 @@ class HostArray:
         return self._view(self._values[keys if any(key is Ellipsis for key in keys) else (*keys, ...)])
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        target = self[index]._values
-        source = self._cupy._operand(value)
+        target = self._cupy._without_owner(self[index]._values)
+        source = self._cupy._without_owner(self._cupy._operand(value))
         self._cupy._enqueue(lambda: np.copyto(target, source, casting="unsafe"))
 
     def reshape(self, *shape: Any) -> HostArray:

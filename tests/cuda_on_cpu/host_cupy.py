@@ -271,7 +271,12 @@ class HostCupy:
         return np.asarray(a, order=order)  # type: ignore[call-overload]
 
     def from_dlpack(self, array: Any, *, copy: Any = None) -> HostArray:
-        """The same memory, for what lies on a device."""
+        """The same memory, for what lies on a device; a capsule orders no streams."""
+        if not hasattr(array, "__dlpack_device__"):
+            values = np.from_dlpack(_OnHost(array))
+            ptr = values.__array_interface__["data"][0]
+            (device_id,) = (number for number, pool in enumerate(self._pools) if pool.holds(ptr, values.nbytes))
+            return HostArray(values, self, device_id)
         kind, device_id = array.__dlpack_device__()
         if kind != 2:
             raise BufferError(f"DLPack device {kind}, not CUDA")
@@ -311,6 +316,13 @@ class HostCupy:
         if isinstance(value, np.ndarray) and value.ndim:
             raise TypeError("Unsupported type <class 'numpy.ndarray'>")
         return value
+
+    def _without_owner(self, values: Any) -> Any:
+        """A view that does not keep a device's memory from being given back: what is queued has its address alone."""
+        interface = getattr(values, "__array_interface__", None)
+        if interface is None or not any(pool.holds(interface["data"][0], 1) for pool in self._pools):
+            return values
+        return np.asarray(SimpleNamespace(__array_interface__=interface))
 
     def _enqueue(self, work: Any, stream: Any = None) -> Any:
         return self._queues.enqueue(work, stream)

@@ -16,9 +16,9 @@ import pytest
 from clips import encode, scene
 
 from gpuheat.inputs import keyframes
+from gpuheat.inputs.frames import Frame
 from gpuheat.inputs.keyframes import Cut, Part, cut_into_parts
 from gpuheat.inputs.video import VideoReader
-from gpuheat.inputs.video_frame import VideoFrame
 from gpuheat.inputs.video_part import NotAsPromisedError, PartReader
 
 
@@ -101,11 +101,11 @@ def test_parts_are_not_too_short() -> None:
 
 # --- decoded --------------------------------------------------------------------------------------------------------
 
-Seen = tuple[int, Fraction, bytes]
+Seen = tuple[int, Fraction | None, bytes]
 
 
-def seen(frame: VideoFrame) -> Seen:
-    return frame.number, frame.time, frame.picture.to_ndarray().tobytes()
+def seen(frame: Frame) -> Seen:
+    return frame.number, frame.time, frame.bgr().tobytes()
 
 
 def check(path: Path) -> int:
@@ -114,7 +114,7 @@ def check(path: Path) -> int:
         once = [seen(frame) for frame in reader]
         facts = reader.facts
     with VideoReader(path) as reader:
-        parts = list(reader.parts())
+        parts = list(reader.parts(reader.watch))
     assert parts[-1].end is None
     order = random.Random(0).sample(parts, len(parts))
     with PartReader(path) as one_by_one:
@@ -207,7 +207,7 @@ def test_parts_of_real_clips(real_data: Path, name: str, parts: int) -> None:
 
 def promised(path: Path) -> list[Part]:
     with VideoReader(path) as reader:
-        return list(reader.parts())
+        return list(reader.parts(reader.watch))
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""Frames that are counted together: a GPU had rather be asked seldom, and for much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gpuheat.backends.base import GatheringBackend
+from gpuheat.pixels import Pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpuheat.backends import Backend
+    from gpuheat.inputs.frames import Frame
+
+__all__ = ["Together", "Waiting", "how_many"]
+
+BYTES: Final = 1 << 26
+FRAMES: Final = 64
+"""A batch is of at most so many of either. It is held three times: as it waits, as it is counted, and the one before
+it, whose last frame is still needed."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A frame, its pixels as they are looked at, and as they are compared."""
+
+    frame: Frame
+    pixels: Pixels
+    compared: Pixels
+
+
+class Together:
+    """Consecutive frames of one layout, brought together where the backend gathers frames.
+
+    ``gathered`` is then the batch: for each plane an array of the backend's, (t, ...).
+
+    Raises
+    ------
+    DeviceMemoryError
+        If the memory of the backend's device does not suffice.
+    """
+
+    def __init__(self, waiting: Sequence[Waiting], backend: Backend, *, gather: bool) -> None:
+        self.waiting = waiting
+        self.layout = waiting[0].compared.layout
+        self._backend = backend
+        self.gathered: tuple[Any, ...] | None = None
+        if gather and isinstance(backend, GatheringBackend):
+            self.gathered = backend.gather([it.compared.planes for it in waiting])
+
+    @property
+    def frames(self) -> Any:
+        """All of them as a counter takes them."""
+        if self.gathered is None:
+            return self.waiting[0].compared.frame
+        return self.gathered if self.layout.planar else self.gathered[0]
+
+    @property
+    def times(self) -> list[float] | None:
+        """When each is shown, s; None where there are no times."""
+        times = [it.frame.time for it in self.waiting]
+        return None if times[0] is None else [float(time) for time in times if time is not None]
+
+    def on_host(self, place: int) -> Pixels:
+        """The pixels of one of them in the host's memory, as they are looked at. May wait for the device."""
+        pixels = self.waiting[place].pixels
+        if all(isinstance(plane, np.ndarray) for plane in pixels.planes):
+            return pixels
+        if self.gathered is None:
+            return Pixels(pixels.layout, tuple(map(self._backend.to_host, pixels.planes)))
+        return Pixels(pixels.layout, tuple(plane[place] for plane in self._on_host))
+
+    @cached_property
+    def _on_host(self) -> tuple[Any, ...]:
+        assert self.gathered is not None
+        return tuple(map(self._backend.to_host, self.gathered))
+
+
+def how_many(backend: Backend, pixels: Pixels) -> int:
+    """How many frames like this are to be counted together."""
+    if not isinstance(backend, GatheringBackend):
+        return 1
+    nbytes = sum(int(np.prod(plane.shape)) for plane in pixels.planes)
+    return max(1, min(FRAMES, BYTES // nbytes))

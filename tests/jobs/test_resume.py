@@ -1,0 +1,305 @@
+"""A run that was interrupted goes on, and ends with the same map."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import encode, scene
+from numpy.typing import NDArray
+
+from gpuheat import Backend, MotionHeatmap, motion_heatmap
+from gpuheat.backends.base import GatheringBackend
+from gpuheat.cli import main
+from gpuheat.inputs import keyframes
+from gpuheat.jobs.motion_run import MotionRun
+
+X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=3"
+OPTIONS: dict[str, Any] = (
+    {"threshold": 25, "pixels": "bgr", "half_life": None, "every": 1, "start": None, "end": None, "downscale": 1}
+    | {"mask": None, "max_changed": 1.0, "background": "mean", "blur": 0.0, "times": None, "backend": "numpy"}
+    | {"decode": "auto", "jobs": 1, "max_pixels": 2**28}
+)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts may have two frames."""
+    monkeypatch.setattr(keyframes, "SHORTEST", 2)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The command line lets messages go to the standard error of the moment, and to nobody else."""
+    log = logging.getLogger("gpuheat")
+    handlers, level, propagate = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.level, log.propagate = handlers, level, propagate
+
+
+def pictures(frames: int = 100) -> NDArray[np.uint8]:
+    noisy: NDArray[np.uint8] = scene(frames) + np.random.default_rng(0).integers(0, 6, (frames, 48, 64, 3), np.uint8)
+    return noisy
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    return encode(path, pictures(), options={"x264-params": f"{X264}:open-gop=1"})
+
+
+class InterruptionError(Exception):
+    """Comes when all that was read was counted, as Ctrl-C does on the command line."""
+
+
+def interrupted(
+    path: Path, checkpoint: Path, chance: random.Random, *, often: int = 100, **options: Any
+) -> tuple[MotionHeatmap, int]:
+    """The map of a run that was interrupted every few frames or parts, at most so often, and how often that was."""
+    times = left = 0
+
+    def stop(_done: int, _expected: int | None) -> None:
+        nonlocal left
+        left -= run.tally.counter is not None and run.tally.awaited is None
+        if left == 0:
+            raise InterruptionError
+
+    while True:
+        if options.get("jobs", 1) > 1 or isinstance(options.get("backend"), GatheringBackend):  # few calls
+            left = (1, 2, 2, 20)[min(times, 3)]
+        else:
+            left = chance.randrange(1, 40)
+        if times == often:
+            left = 0
+        with MotionRun(path, **OPTIONS | options, checkpoint=checkpoint) as run:
+            try:
+                run.count(stop)
+            except InterruptionError:
+                assert run.save()
+                times += 1
+            else:
+                return run.result(), times
+
+
+def assert_same(got: MotionHeatmap, want: MotionHeatmap) -> None:
+    """All of a map but the time it took and how many decoders there were."""
+    for name in ("counts", "heat", "moved", "counted", "frames", "times", "background", "decayed"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
+    assert got.settings == want.settings
+    assert {**got.facts, "time": 0} == {**want.facts, "time": 0}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("background", ["first", "mean", "median"])
+@pytest.mark.parametrize("pixels", ["bgr", "luma"])
+def test_the_map_is_that_of_one_run(
+    clip: Path, tmp_path: Path, jobs: int, background: str, pixels: str, backend: Backend
+) -> None:
+    options: dict[str, Any] = {"background": background, "pixels": pixels, "backend": backend, "jobs": jobs}
+    want = motion_heatmap(clip, **options)
+    got, times = interrupted(clip, tmp_path / "checkpoint", random.Random(jobs), **options)
+    assert times > 1
+    assert_same(got, want)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("every", [1, 5, 13, 30])
+@pytest.mark.parametrize(("start", "end"), [(None, None), (0.5, None), (None, 1.7), (2.01, 3), (3.9, 99)])
+def test_stretches(clip: Path, tmp_path: Path, jobs: int, every: int, start: Any, end: Any) -> None:
+    options = {"every": every, "start": start, "end": end, "jobs": jobs}
+    got, _ = interrupted(clip, tmp_path / "checkpoint", random.Random(every), **options)
+    assert_same(got, motion_heatmap(clip, backend="numpy", **options))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_file(tmp_path: Path, seed: int, jobs: int) -> None:
+    chance = random.Random(seed)
+    suffix = chance.choice(["mp4", "mkv", "ts"])
+    path = encode(tmp_path / f"clip.{suffix}", pictures(), options={"x264-params": f"{X264}:open-gop={seed % 2}"})
+    data = bytearray(path.read_bytes())
+    for _ in range(chance.randrange(1, 6)):
+        data[chance.randrange(len(data) // 5, len(data) * 9 // 10)] ^= chance.randrange(1, 256)
+    path.write_bytes(data)
+    got, times = interrupted(path, tmp_path / "checkpoint", chance, jobs=jobs)
+    assert times > 0
+    assert_same(got, motion_heatmap(path, backend="numpy", jobs=jobs))
+
+
+def test_other_options(clip: Path, tmp_path: Path) -> None:
+    mask = np.zeros((48, 64), np.uint8)
+    mask[5:30, 10:50] = 1
+    given = np.zeros((48, 64, 3), np.uint8)
+    options: list[dict[str, Any]] = [
+        *({"mask": mask}, {"half_life": 0.5}, {"max_changed": 0.05}, {"downscale": 3}, {"background": given}),
+    ]
+    for option in options:
+        for jobs in (1, 3):
+            got, times = interrupted(clip, tmp_path / "checkpoint", random.Random(1), jobs=jobs, **option)
+            assert times > 1
+            assert_same(got, motion_heatmap(clip, backend="numpy", jobs=jobs, **option))
+            (tmp_path / "checkpoint").unlink()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bgslibrary/video.avi", "bgslibrary/demo.avi", "decord/corrupted.mp4", "opencv/tree.avi"),
+        *("torchcodec/discard_first_keyframe.mp4", "torchcodec/test_non_zero_start.mp4"),
+        *("torchcodec/nasa_13013_rotated.mp4", "intel/car-detection.mp4"),
+    ],
+)
+def test_real_clips(real_data: Path, tmp_path: Path, name: str, jobs: int) -> None:
+    path = real_data / "video" / name
+    got, times = interrupted(path, tmp_path / "checkpoint", random.Random(jobs), often=5, jobs=jobs)
+    assert times > 0
+    assert_same(got, motion_heatmap(path, backend="numpy", jobs=jobs))
+
+
+# --- real processes -------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+from gpuheat.inputs import keyframes
+from gpuheat.jobs import checkpoint
+from gpuheat.cli import main
+keyframes.SHORTEST = 2
+checkpoint.INTERVAL = 0.03
+main()
+"""
+
+
+def started(video: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, "motion", str(video), "-o", str(out), "--backend", "numpy", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def results(out: Path) -> dict[str, Any]:
+    """The files but those that hold times, and the summary without them."""
+    summary = json.loads((out / "summary.json").read_text())
+    del summary["time"]
+    names = ("counts.npy", "activity.csv", "overlay.png", "heatmap.png")
+    return {name: (out / name).read_bytes() for name in names} | {"summary": summary}
+
+
+def kinds_of_clips(folder: Path) -> dict[str, Path]:
+    """Clips that need some seconds each."""
+    frames = np.concatenate([scene(60, 192, 256, seed=seed) for seed in range(4)])
+    frames += np.random.default_rng(0).integers(0, 6, frames.shape, np.uint8)
+    times = [Fraction(n * 40 + n * n % 7 * 5, 1000) for n in range(len(frames))]
+    clips = {
+        "open": encode(folder / "open.mp4", frames, options={"x264-params": f"{X264}:open-gop=1"}),
+        "variable": encode(folder / "variable.mkv", frames, times=times, time_base=Fraction(1, 1000)),
+        "no index": encode(folder / "no_index.avi", frames, options={"x264-params": X264}),
+    }
+    data = bytearray(clips["open"].read_bytes())
+    for at in (len(data) // 2, len(data) * 2 // 3):
+        data[at] ^= 0x55
+    clips["damaged"] = folder / "damaged.mp4"
+    clips["damaged"].write_bytes(data)
+    return clips
+
+
+@pytest.fixture(scope="module")
+def long_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return kinds_of_clips(tmp_path_factory.mktemp("long"))
+
+
+def alone(video: Path, out: Path, *arguments: str) -> dict[str, Any]:
+    """The results of a run that nobody interrupts."""
+    with pytest.raises(SystemExit) as caught:
+        main(["motion", str(video), "-o", str(out), "--backend", "numpy", *arguments])
+    assert caught.value.code == 0
+    return results(out)
+
+
+@pytest.mark.parametrize(("kind", "jobs"), [("open", "2"), ("variable", "1"), ("no index", "2"), ("damaged", "1")])
+def test_killed_again_and_again(long_clips: dict[str, Path], tmp_path: Path, kind: str, jobs: str) -> None:
+    """Whatever the moment: the next run goes on from a checkpoint or begins anew, and the last ends as if alone."""
+    chance = random.Random(f"{kind} {jobs}")
+    out = tmp_path / "got"
+    killed = went_on = 0
+    while True:
+        with started(long_clips[kind], out, "--jobs", jobs, "--resume") as process:
+            # the first line comes when counting begins; from then on any moment will do
+            assert process.stderr is not None
+            went_on += "goes on behind frame" in process.stderr.readline()
+            try:
+                code = process.wait(chance.uniform(0, 0.25) if killed < 4 else 60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+                continue
+            assert code == 0, process.stderr.read()
+        break
+    assert killed > 0
+    assert went_on > 0
+    assert results(out) == alone(long_clips[kind], tmp_path / "want", "--jobs", jobs)
+    assert not [path.name for path in out.iterdir() if "checkpoint" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "arguments"),
+    [
+        (signal.SIGINT, "interrupted", ("--jobs", "2")),
+        (signal.SIGTERM, "terminated", ("--jobs", "1", "--half-life", "3")),
+    ],
+)
+def test_told_to_stop(
+    long_clips: dict[str, Path], tmp_path: Path, number: signal.Signals, said: str, arguments: tuple[str, ...]
+) -> None:
+    out = tmp_path / "got"
+    with started(long_clips["open"], out, *arguments) as process:
+        while not (out / "checkpoint.npz").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(number)
+        began = time.monotonic()
+        assert process.wait(60) == 128 + number
+        assert time.monotonic() - began < 5
+        assert process.stderr is not None
+        more = "the same command with --resume goes on from what was counted"
+        assert process.stderr.read().splitlines()[-1] == f"gpuheat: error: {said}; {more}"
+    assert [path.name for path in out.iterdir()] == ["checkpoint.npz"]
+    got = alone(long_clips["open"], out, *arguments, "--resume")
+    assert got == alone(long_clips["open"], tmp_path / "want", *arguments)
+
+
+def test_what_does_not_fit_is_refused(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video, out = tmp_path / "clip.mp4", tmp_path / "out"
+    video.write_bytes(clip.read_bytes())
+    out.mkdir()
+    options: dict[str, Any] = OPTIONS | {"checkpoint": out / "checkpoint.npz"}
+
+    def told(*arguments: object) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main(["motion", *map(str, (video, "-o", out, "--backend", "numpy", "--resume", *arguments))])
+        return f"{caught.value.code} {capsys.readouterr().err}"
+
+    with MotionRun(video, **options) as run:
+        run.count()
+        assert run.save()
+    assert "other settings: threshold was 25 and is 9; every was 1 and is 2; " in told("--threshold", 9, "--every", 2)
+    os.utime(video, ns=(1, 1))
+    assert re.match(r"2 gpuheat: error: the checkpoint .* its time, in ns, was \d+ and is 1; begin anew\n$", told())
+    whole = (out / "checkpoint.npz").read_bytes()
+    (out / "checkpoint.npz").write_bytes(whole[:1000])
+    said = told()
+    assert said.startswith(f"0 gpuheat: the checkpoint {out / 'checkpoint.npz'} is damaged and now called ")
+    assert "from the beginning" in said
+    assert (out / "checkpoint.npz.damaged").read_bytes() == whole[:1000]
+    assert told().startswith(f"0 gpuheat: no checkpoint {out / 'checkpoint.npz'} to go on from: from the beginning")
