@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import traceback
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +18,7 @@ from gpuheat.errors import BackendUnavailableError, GpuheatError, IncompleteErro
 from gpuheat.terminal import SignalError, signals_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gpuheat.jobs.motion_run import MotionRun
     from gpuheat.motion.heatmap import MotionHeatmap
@@ -152,7 +153,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("video")
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
 @click.option("--threshold", type=int, default=25, show_default=True, help="Grey levels a moved pixel differs by.")
 @click.option(
     "--pixels",
@@ -163,6 +164,7 @@ def cli() -> None:
 )
 @click.option("--half-life", type=float, metavar="S", help="Seconds after which motion weighs half as much.")
 @click.option("--every", type=int, default=1, show_default=True, metavar="N", help="Compare frames N apart.")
+@click.option("--keyframes", is_flag=True, help="Compare key frames only: a quick overview of a long video.")
 @click.option("--start", type=seconds, metavar="T", help="Begin here: seconds, mm:ss or h:mm:ss.")
 @click.option("--end", type=seconds, metavar="T", help="End before this time.")
 @click.option("--duration", type=seconds, metavar="T", help="End after so much time, instead of --end.")
@@ -214,7 +216,7 @@ def cli() -> None:
 @click.option("--resume", is_flag=True, help="Go on where a run of the same command was interrupted.")
 @common_options("jet", "0.4")
 def motion(
-    video: str,
+    videos: tuple[str, ...],
     output: str,
     colormap: str,
     tone: str,
@@ -226,8 +228,9 @@ def motion(
 ) -> None:
     """Where, and when, things moved in VIDEO.
 
-    VIDEO is a file; or live: an address (rtsp://..., http, rtmp, udp, tcp ...), a camera (/dev/video0) or - for
-    standard input, counted until --duration is over or Ctrl-C, which is then a good end like any other.
+    VIDEO is a file; several files of one camera, or a pattern in quotes ('day/*.mp4'), follow each other on one time
+    line and give one map. Or it is live: an address (rtsp://..., http, rtmp, udp, tcp ...), a camera (/dev/video0) or -
+    for standard input, counted until --duration is over or Ctrl-C, which is then a good end like any other.
 
     Writes heatmap.png, overlay.png, figure.png, counts.npy, activity.csv and summary.json; while it counts, every 30 s
     a checkpoint from which --resume goes on.
@@ -236,6 +239,7 @@ def motion(
     from gpuheat.inputs.address import ends_only_when_asked
     from gpuheat.jobs.live import Refresh
     from gpuheat.jobs.motion_run import MotionRun
+    from gpuheat.jobs.motion_videos import files_named
     from gpuheat.outputs.files import OutputFolder
     from gpuheat.outputs.style import PictureStyle
 
@@ -245,22 +249,30 @@ def motion(
         except (OptionError, OutputError) as error:  # the next time there may be room again
             log.error("the results so far cannot be written: %s", error)
 
-    live = ends_only_when_asked(video)
+    files = files_named(videos)
+    live = len(files) == 1 and ends_only_when_asked(files[0])
     if refresh is None and live:
         refresh = REFRESH
     between = None if refresh is None else Refresh(refresh, write_so_far)
     style = PictureStyle(colormap, tone, alpha)
     with OutputFolder(output) as out:
         incomplete = None
-        checkpoint = out.path / CHECKPOINT if resume or Path(video).is_file() else None
-        with MotionRun(video, times=None, checkpoint=checkpoint, resume=resume, between=between, **options) as run:
-            try:
-                _count(run, video, live=live, quiet=quiet)
-                heatmap = run.result()
-            except IncompleteError as error:
-                heatmap, incomplete = error.heatmap, error
+        options |= {"times": None, "between": between}
+        try:
+            if len(files) > 1:
+                if resume:
+                    raise OptionError("--resume is for a single video")
+                heatmap = _of_videos(files, write_so_far, quiet=quiet, **options)
+            else:
+                saves = Path(files[0]).is_file() and not options["keyframes"]
+                checkpoint = out.path / CHECKPOINT if resume or saves else None
+                with MotionRun(files[0], checkpoint=checkpoint, resume=resume, **options) as run:
+                    _count(run, files[0], live=live, quiet=quiet)
+                    heatmap = run.result()
+        except IncompleteError as error:
+            heatmap, incomplete = error.heatmap, error
         heatmap.write(out, style)
-    if incomplete is None:
+    if incomplete is None and len(files) == 1:
         run.forget()
     _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
     if incomplete is not None:
@@ -270,22 +282,48 @@ def motion(
 def _count(run: MotionRun, video: str, *, live: bool, quiet: bool) -> None:
     """Count all frames, live ones until Ctrl-C or SIGTERM; when these come for others, save what was counted."""
     from gpuheat.inputs.address import without_secrets
+
+    try:
+        with _progress(without_secrets(video), quiet=quiet) as progress:
+            run.count(progress)
+    except SignalError as error:
+        if live and run.counted_any:
+            return
+        more = "; the same command with --resume goes on from what was counted" if run.save() else ""
+        raise SignalError(error.number, more) from None
+
+
+def _of_videos(
+    files: list[str], write: Callable[[MotionHeatmap], None], *, quiet: bool, **options: Any
+) -> MotionHeatmap:
+    """The heat map of several videos; when Ctrl-C or SIGTERM comes, that of what was counted is written."""
+    from gpuheat.jobs.motion_videos import MotionVideos
+
+    videos = MotionVideos(files, **options)
+    try:
+        with _progress(f"{len(files)} videos", quiet=quiet) as progress:
+            videos.count(progress)
+    except SignalError as error:
+        if not videos.counted_any:
+            raise
+        write(videos.result("counting was interrupted"))
+        raise SignalError(error.number, "; what was counted is written") from None
+    return videos.result()
+
+
+@contextmanager
+def _progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Shows progress where that is wanted, and raises SignalError when Ctrl-C or SIGTERM has come."""
     from gpuheat.terminal import progress_bar
 
-    with signals_kept() as look, progress_bar(without_secrets(video), quiet=quiet) as progress:
+    with signals_kept() as look, progress_bar(name, quiet=quiet) as progress:
 
         def report(done: int, expected: int | None) -> None:
             look()
             if progress is not None:
                 progress(done, expected)
 
-        try:
-            run.count(report)
-        except SignalError as error:
-            if live and run.counted_any:
-                return
-            more = "; the same command with --resume goes on from what was counted" if run.save() else ""
-            raise SignalError(error.number, more) from None
+        yield report
 
 
 @cli.command()

@@ -274,6 +274,11 @@ class VideoReader:
         return round(duration / av.time_base * rate) if rate and duration else None
 
     @property
+    def frame_interval(self) -> Fraction:
+        """How long a frame is shown on average, s; 0 where the file does not say."""
+        return 1 / self._stream.average_rate if self._stream.average_rate else Fraction(0)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What is known of the file, and what reading it brought up, for ``summary.json``."""
         stream = self._stream

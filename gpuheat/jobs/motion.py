@@ -11,6 +11,7 @@ import numpy as np
 from gpuheat.backends import Backend
 from gpuheat.jobs.live import Refresh
 from gpuheat.jobs.motion_run import MotionRun
+from gpuheat.jobs.motion_videos import MotionVideos, are_videos
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -32,6 +33,7 @@ def motion_heatmap(
     pixels: Literal["bgr", "luma"] = "bgr",
     half_life: float | None = None,
     every: int = 1,
+    keyframes: bool = False,
     start: float | str | Fraction | None = None,
     end: float | str | Fraction | None = None,
     duration: float | str | Fraction | None = None,
@@ -55,8 +57,9 @@ def motion_heatmap(
     Parameters
     ----------
     source
-        A video file; live video: an address (``"rtsp://..."``, http, rtmp, udp, tcp ...), a camera (``"/dev/video0"``)
-        or ``"-"``, standard input; or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single
+        A video file; a list of several, of one camera, which follow each other on one time line; live video: an
+        address (``"rtsp://..."``, http, rtmp, udp, tcp ...), a camera (``"/dev/video0"``) or ``"-"``, standard input;
+        or frames: an array (n, h, w, 3) BGR or (n, h, w) grey, or an iterable of single
         ones. Arrays on a GPU are compared there by a CUDA backend; give ``background="first"`` to leave the other
         frames there. Live video that breaks off is opened again, for as long as it takes: give it a ``duration``.
     threshold
@@ -67,6 +70,9 @@ def motion_heatmap(
         Seconds after which motion weighs half as much in the heat; None: all motion weighs the same.
     every
         Compare frames this far apart: only every so many-th frame of the stretch is looked at.
+    keyframes
+        Compare key frames only, which are decoded by themselves: an overview of a long video in a small part of the
+        time. Not together with ``every``.
     start, end
         The stretch of the video, s from its beginning: ``start <= time < end``.
     duration
@@ -119,28 +125,33 @@ def motion_heatmap(
     BackendUnavailableError
         If the backend, or the decoder asked for, cannot run here.
     """
-    with MotionRun(
-        source,
-        threshold=threshold,
-        pixels=pixels,
-        half_life=half_life,
-        every=every,
-        start=start,
-        end=end,
-        duration=duration,
-        downscale=downscale,
-        mask=mask,
-        max_changed=max_changed,
-        background=background,
-        blur=blur,
-        times=times,
-        backend=backend,
-        decode=decode,
-        jobs=jobs,
-        max_pixels=max_pixels,
-        checkpoint=checkpoint,
-        between=None if on_refresh is None else Refresh(refresh, on_refresh),
-    ) as run:
+    options: dict[str, Any] = {
+        "threshold": threshold,
+        "pixels": pixels,
+        "half_life": half_life,
+        "every": every,
+        "keyframes": keyframes,
+        "start": start,
+        "end": end,
+        "duration": duration,
+        "downscale": downscale,
+        "mask": mask,
+        "max_changed": max_changed,
+        "background": background,
+        "blur": blur,
+        "times": times,
+        "backend": backend,
+        "decode": decode,
+        "jobs": jobs,
+        "max_pixels": max_pixels,
+        "checkpoint": checkpoint,
+        "between": None if on_refresh is None else Refresh(refresh, on_refresh),
+    }
+    if isinstance(source, list | tuple) and are_videos(source):
+        videos = MotionVideos(source, **options)
+        videos.count(progress)
+        return videos.result()
+    with MotionRun(source, **options) as run:
         run.count(progress)
         result = run.result()
     run.forget()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -20,6 +21,7 @@ from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.arrays import ArrayFrames
 from gpuheat.inputs.container import MAX_PIXELS
 from gpuheat.inputs.gpu_decoding import WHERE, Decoding
+from gpuheat.inputs.key_frame_reader import KeyFrameReader
 from gpuheat.inputs.live import LiveReader
 from gpuheat.inputs.video import VideoReader
 from gpuheat.inputs.watch import Watch
@@ -36,23 +38,28 @@ from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from fractions import Fraction
     from types import TracebackType
 
     from gpuheat.inputs.frames import Frame, FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
-__all__ = ["MotionRun"]
+__all__ = ["MotionRun", "NoFrameError"]
 
 ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
 MOST_JOBS: Final = 8
 log = logging.getLogger("gpuheat")
 
 
+class NoFrameError(InputError):
+    """None of the frames of a source lies in the stretch that is looked at."""
+
+
 class MotionRun:
     """Counts the frames of a source; a context manager.
 
-    The options are those of :func:`gpuheat.motion_heatmap`, which say what is wrong with them. ``between`` is called
+    The options are those of :func:`gpuheat.motion_heatmap`, which say what is wrong with them. A run may follow others:
+    ``later`` moves the times of the pairs by so many s, but not the stretch, and ``looked_at`` frames were seen before.
+    ``between`` is called
     between two frames, or two parts of a video, when all that was read was counted; so is ``progress``, which may raise
     an exception to end counting there.
     """
@@ -65,6 +72,7 @@ class MotionRun:
         pixels: Any,
         half_life: Any,
         every: Any,
+        keyframes: bool,
         start: Any,
         end: Any,
         downscale: Any,
@@ -78,6 +86,8 @@ class MotionRun:
         jobs: int | None,
         max_pixels: Any,
         duration: Any = None,
+        later: Fraction = Fraction(0),
+        looked_at: int = 0,
         between: Callable[[MotionRun], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = True,
@@ -91,15 +101,18 @@ class MotionRun:
         # whoever gave an array may write into it again
         shared_memory = not isinstance(source, str | PathLike)
         self._counting = Counting(
-            threshold, pixels, half_life, max_changed, downscale, self._backend, copy=shared_memory
+            threshold, pixels, half_life, max_changed, downscale, self._backend, copy=shared_memory, later=later
         )
         max_pixels = whole_number("max_pixels", max_pixels, 1, MAX_PIXELS)
-        self._opened = _opened(
-            source, times, max_pixels, self._backend, _decoding(decode, self._counting), self.stretch.end
-        )
+        decoding = _decoding(decode, self._counting)
+        self._keyframes = keyframes
+        if keyframes:
+            self._opened = _key_frames(source, max_pixels, decoding, every)
+        else:
+            self._opened = _opened(source, times, max_pixels, self._backend, decoding, self.stretch.end)
         self.reader = self._opened.__enter__()
         self._downscale = downscale
-        self.tally = Tally(self._counting, Scene(background, mask, downscale))
+        self.tally = Tally(self._counting, Scene(background, mask, downscale).following(looked_at))
         self._between = between
         self._position: dict[str, Any] = {}
         self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
@@ -132,7 +145,7 @@ class MotionRun:
                 raise
             raise IncompleteError(str(error), self.result(str(error))) from error
         if self.tally.counter is None:
-            raise InputError(f"no frame lies between start and end: {self.stretch.frames_seen}")
+            raise NoFrameError(f"no frame lies between start and end: {self.stretch.frames_seen}")
 
     @property
     def counted_any(self) -> bool:
@@ -168,8 +181,8 @@ class MotionRun:
 
     def _with_checkpoint(self, path: str | PathLike[str], resume: bool) -> Checkpoint:
         """The checkpoint of this run, which goes on from it if it should."""
-        if not isinstance(self.reader, VideoReader):
-            raise OptionError("a checkpoint is for a video file, not for frames in memory or live video")
+        if not isinstance(self.reader, VideoReader) or self._keyframes:
+            raise OptionError("a checkpoint is for all frames of a video file, not for frames in memory or live video")
         settings = self._counting.decisive | self.stretch.decisive | self.tally.scene.decisive
         checkpoint = Checkpoint(path, self.reader.path, settings)
         state = checkpoint.load() if resume else None
@@ -196,7 +209,7 @@ class MotionRun:
         speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self._jobs}
         return replace(
             result,
-            settings=result.settings | self.stretch.settings | tally.scene.settings | {"downscale": self._downscale},
+            settings=result.settings | self.stretch.settings | tally.scene.settings | self._how_read,
             facts={
                 "gpuheat": gpuheat.__version__,
                 "input": reader.facts | compared,
@@ -205,6 +218,10 @@ class MotionRun:
                 "time": {"seconds": seconds, **speed},
             },
         )
+
+    @property
+    def _how_read(self) -> dict[str, Any]:
+        return {"keyframes": self._keyframes, "downscale": self._downscale}
 
     def _count(self, progress: Callable[[int, int | None], None] | None) -> None:
         reader, stretch, tally = self.reader, self.stretch, self.tally
@@ -220,7 +237,7 @@ class MotionRun:
                 self.save()
             look()
 
-        if isinstance(reader, VideoReader) and not reader.is_damaged:
+        if isinstance(reader, VideoReader) and not reader.is_damaged and not self._keyframes:
             # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
             if self._jobs > 1 and self._counting.half_life is None:
                 self._count_side_by_side(reader, look, between)
@@ -289,6 +306,15 @@ def _opened(
     if decoding.where == "gpu":
         raise OptionError("decode='gpu' is for videos, frames in memory are decoded already")
     return nullcontext(ArrayFrames(source, times, backend))
+
+
+def _key_frames(source: Any, max_pixels: int, decoding: Decoding, every: int) -> AbstractContextManager[FrameReader]:
+    if not isinstance(source, str | PathLike) or origin_of(source) is not None:
+        raise OptionError("keyframes is for video files, not for frames in memory or live video")
+    if every != 1:
+        raise OptionError("every and keyframes exclude each other: key frames lie as far apart as they do")
+    watch = Watch(Path(source))
+    return outcome(start(lambda: KeyFrameReader(source, max_pixels, watch, decoding), "opening"), watch)
 
 
 def _decoding(where: Any, counting: Counting) -> Decoding:

@@ -58,6 +58,7 @@ class Scene:
         check_factor(downscale)
         self._downscale = downscale
         self._size: tuple[int, ...] | None = None
+        self._before = 0
         self._kind = BACKGROUNDS[background] if isinstance(background, str) and background in BACKGROUNDS else None
         self._seen = None if self._kind is None else self._kind(0)
         self._given = None if self._kind is not None else _picture(background)
@@ -91,7 +92,8 @@ class Scene:
     def following(self, before: int) -> Scene:
         """The same for frames that follow some others, of which so many were looked at."""
         scene = copy(self)
-        scene._seen = None if self._kind is None else self._kind(before)
+        scene._before = self._before + before
+        scene._seen = None if self._kind is None else self._kind(scene._before)
         return scene
 
     def append(self, other: Scene) -> None:

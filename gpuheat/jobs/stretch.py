@@ -113,6 +113,18 @@ class Stretch:
         """Go on with a stretch whose first frame was seen in an earlier run."""
         self.first = first
 
+    def later(self, seconds: Fraction) -> tuple[Fraction | None, Fraction | None] | None:
+        """Start and end on a time line that begins so much later; None where it ends before that begins."""
+        if self.end is not None and self.end <= seconds:
+            return None
+        start = None if self._start is None or self._start <= seconds else self._start - seconds
+        return start, None if self.end is None else self.end - seconds
+
+    @property
+    def seen_until(self) -> Fraction:
+        """The time of the last frame that was seen, s; 0 where none was timed."""
+        return self._last_time or Fraction(0)
+
     def forget(self, number: int) -> None:
         """Forget what was seen from this frame on, which is going to be seen again."""
         self.over = False

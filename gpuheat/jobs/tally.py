@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from array import array
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,7 +35,7 @@ class Counting:
     """How frames are counted.
 
     The options are those of :func:`gpuheat.motion_heatmap`. ``copy``: whoever gave the frames may write into their
-    memory again.
+    memory again. ``later``: by so many s their times are moved.
     """
 
     threshold: int
@@ -44,6 +45,7 @@ class Counting:
     downscale: int
     backend: Backend
     copy: bool = False
+    later: Fraction = Fraction(0)
 
     @property
     def planar_formats(self) -> Sequence[str]:
@@ -146,6 +148,20 @@ class Tally:
         self._last = other._last
         self.scene.append(other.scene)
         self._cuts.extend(len(self.numbers) + cut for cut in other._cuts)
+        self.numbers.extend(other.numbers)
+        self.layouts |= other.layouts
+
+    def append_apart(self, other: Tally) -> None:
+        """Take in another tally, of which no pair is made with this one's last frame. It is not to be used any more."""
+        self._settle()
+        other._settle()
+        assert self.counter is not None
+        assert other.counter is not None
+        self.counter.merge(other.counter)
+        self._last = other._last
+        self.scene.append(other.scene)
+        here = len(self.numbers)
+        self._cuts += [here, *(here + cut for cut in other._cuts)]
         self.numbers.extend(other.numbers)
         self.layouts |= other.layouts
 
@@ -258,7 +274,7 @@ class Tally:
         self._last = together.waiting[-1].frame
 
     def _together(self, waiting: Sequence[Waiting]) -> Together:
-        return Together(waiting, self._how.backend, gather=not self._how.copy)
+        return Together(waiting, self._how.backend, gather=not self._how.copy, later=self._how.later)
 
     def _new_counter(self, shape: tuple[int, ...]) -> MotionCounter:
         return MotionCounter(

@@ -13,6 +13,7 @@ from gpuheat.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from gpuheat.backends import Backend
     from gpuheat.inputs.frames import Frame
@@ -45,8 +46,9 @@ class Together:
         If the memory of the backend's device does not suffice.
     """
 
-    def __init__(self, waiting: Sequence[Waiting], backend: Backend, *, gather: bool) -> None:
+    def __init__(self, waiting: Sequence[Waiting], backend: Backend, *, gather: bool, later: Fraction) -> None:
         self.waiting = waiting
+        self._later = later
         self.layout = waiting[0].compared.layout
         self._backend = backend
         self.gathered: tuple[Any, ...] | None = None
@@ -62,9 +64,9 @@ class Together:
 
     @property
     def times(self) -> list[float] | None:
-        """When each is shown, s; None where there are no times."""
+        """When each is shown, s, that much ``later``; None where there are no times."""
         times = [it.frame.time for it in self.waiting]
-        return None if times[0] is None else [float(time) for time in times if time is not None]
+        return None if times[0] is None else [float(time + self._later) for time in times if time is not None]
 
     def on_host(self, place: int) -> Pixels:
         """The pixels of one of them in the host's memory, as they are looked at. May wait for the device."""

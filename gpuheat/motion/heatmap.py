@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["MotionHeatmap"]
 
-COUNTED_BY: Final = ("threshold", "pixels", "half_life", "max_changed", "every", "downscale", "mask_sha256", "blur")
+COUNTED_BY: Final = (
+    "threshold",
+    "pixels",
+    "half_life",
+    "max_changed",
+    "every",
+    "keyframes",
+    "downscale",
+    "mask_sha256",
+    "blur",
+)
 """The settings that decide what is counted; start, end, background and backend may differ between parts."""
 
 

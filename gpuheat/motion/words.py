@@ -46,6 +46,7 @@ def subtitle(heatmap: MotionHeatmap) -> str:
         for name, usual, text in (
             ("pixels", "bgr", "brightness only"),
             ("every", 1, "frames {} apart"),
+            ("keyframes", False, "key frames only"),
             ("start", None, "from {:g} s"),
             ("end", None, "to {:g} s"),
             ("downscale", 1, "means of {0} x {0} px"),
@@ -59,14 +60,24 @@ def subtitle(heatmap: MotionHeatmap) -> str:
 
 
 def activity_csv(heatmap: MotionHeatmap) -> str:
-    """One row per pair: ``frame,time_s,moved_pixels,moved_share,counted``; no time where there are none."""
+    """One row per pair: ``frame,time_s,moved_pixels,moved_share,counted``; no time where there are none.
+
+    Where several videos were counted, ``video`` comes before them: its place among them, from 0.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["frame", "time_s", "moved_pixels", "moved_share", "counted"])
-    times = [""] * len(heatmap.moved) if heatmap.times is None else heatmap.times.tolist()
-    counted = heatmap.counted.astype(int).tolist()
-    columns = (heatmap.frames.tolist(), times, heatmap.moved.tolist(), heatmap.activity.tolist(), counted)
-    writer.writerows(zip(*columns, strict=True))
+    columns = {
+        "frame": heatmap.frames.tolist(),
+        "time_s": [""] * len(heatmap.moved) if heatmap.times is None else heatmap.times.tolist(),
+        "moved_pixels": heatmap.moved.tolist(),
+        "moved_share": heatmap.activity.tolist(),
+        "counted": heatmap.counted.astype(int).tolist(),
+    }
+    if "inputs" in heatmap.facts:
+        pairs = [entry["pairs"] for entry in heatmap.facts["inputs"]]
+        columns = {"video": np.repeat(np.arange(len(pairs)), pairs).tolist()} | columns
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 

@@ -213,6 +213,12 @@ def test_a_stream_of_the_web_that_breaks_off_before_its_end_is_an_error(stream: 
         assert 0 < reader.frames_decoded < FRAMES
 
 
+def test_cameras_are_read_by_video4linux() -> None:
+    """There is none to test with; but PyAV's FFmpeg has what reads them."""
+    with pytest.raises(VideoError, match="^camera: cannot be opened as a video: Inappropriate ioctl for device$"):
+        LiveReader(Origin("camera", comes_back=True, url="/dev/null", format="v4l2"))
+
+
 def test_a_camera_is_read_over_rtsp_by_who_may(clip: Path, stream: bytes) -> None:
     pictures = [shown.bgr for shown in decoded(clip)]
     with serve(rtsp(stream, user="user:s3cr3t")) as (port, asked):

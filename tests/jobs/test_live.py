@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -208,6 +209,19 @@ def test_standard_input(clips: tuple[Path, Path], tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(out / "counts.npy"), expected.counts)
     assert summary(out)["input"]["name"] == "standard input"
     assert summary(out)["input"]["decoded_on"] == "cpu"
+
+
+def test_standard_input_that_is_a_terminal(tmp_path: Path) -> None:
+    leader, terminal = pty.openpty()
+    try:
+        with process("motion", "-", "-o", tmp_path / "out", stdin=terminal) as running:
+            _, said = running.communicate(timeout=30)
+    finally:
+        os.close(terminal)
+        os.close(leader)
+    assert running.returncode == 2
+    assert said.startswith(b"gpuheat: error: standard input is a terminal")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_pipe_that_is_not_over_is_ended_at_a_word(tmp_path: Path) -> None:
