@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gpuheat.errors import BackendUnavailableError as BackendUnavailableError
     from gpuheat.errors import DeviceMemoryError as DeviceMemoryError
     from gpuheat.errors import GpuheatError as GpuheatError
+    from gpuheat.errors import IncompleteError as IncompleteError
     from gpuheat.errors import InputError as InputError
     from gpuheat.errors import OptionError as OptionError
     from gpuheat.fixation.counter import FixationCounter as FixationCounter
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gpuheat.motion.heatmap import MotionHeatmap as MotionHeatmap
     from gpuheat.pixels import FrameLayout as FrameLayout
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {
     "Backend": "gpuheat.backends",
@@ -38,6 +39,7 @@ _HOMES = {
     "FixationHeatmap": "gpuheat.fixation.heatmap",
     "FrameLayout": "gpuheat.pixels",
     "GpuheatError": "gpuheat.errors",
+    "IncompleteError": "gpuheat.errors",
     "InputError": "gpuheat.errors",
     "MotionCounter": "gpuheat.motion.counter",
     "MotionHeatmap": "gpuheat.motion.heatmap",

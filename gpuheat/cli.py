@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every error is one line on standard error.
 
     Exit code 0, 2 for wrong input or options, 3 where only a part of the input could be read, 130 after Ctrl-C, 143
-    after SIGTERM, 1 for anything else.
+    after SIGTERM, 1 for anything else. Live video that these end is 0: nothing else ends it.
     """
     given = sys.argv[1:] if arguments is None else [*arguments]
     state = {"debug": False, "arguments": given}

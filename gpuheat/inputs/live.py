@@ -13,7 +13,15 @@ import av
 from av.format import Flags
 
 from gpuheat.errors import VideoError
-from gpuheat.inputs.container import MAX_PIXELS, OPEN_OPTIONS, check_size, decoder_limit, packets_of, video_of
+from gpuheat.inputs.container import (
+    MAX_PIXELS,
+    OPEN_OPTIONS,
+    check_size,
+    decoder_limit,
+    packets_of,
+    pixel_format,
+    video_of,
+)
 from gpuheat.inputs.detached_frame import DetachedFrame
 from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
 from gpuheat.inputs.watch import Watch
@@ -72,7 +80,7 @@ class _Connection:
             "container": container.format.name,
             "stream": stream.index,
             "codec": stream.codec.canonical_name,
-            "pixel_format": stream.codec_context.pix_fmt,
+            "pixel_format": pixel_format(stream),
             "frame_rate": str(rate) if rate else None,
             "time_base": str(unit) if unit else None,
         }
@@ -178,7 +186,9 @@ class LiveReader:
                 break
         self._at_end = True
         if self.frames_decoded == 0:
-            raise VideoError(f"{self.name}: not one frame can be decoded ({self.broken_packets} broken packets)")
+            is_mp4 = "mp4" in self._connection.facts["container"]
+            more = "; an MP4 whose index is at its end can be read only as a file" if is_mp4 else ""
+            raise VideoError(f"{self.name}: not one frame can be decoded ({self.broken_packets} broken packets){more}")
 
     @property
     def frames_expected(self) -> int | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["BACKGROUNDS", "Background", "Mean"]
 
 MEDIAN_FRAMES: Final = 22  # at most this many are kept, at least half as many once there were enough
+ROWS_AT_ONCE: Final = 64  # to spare memory
 FRAMES_IN_16_BITS: Final = (2**16 - 1) // 255
 FRAMES_IN_32_BITS: Final = (2**32 - 1) // 255
 
@@ -129,25 +130,27 @@ class Mean:
 
     def append(self, other: Mean) -> None:
         """Add the sums."""
-        self._empty()
-        other._empty()
+        other._add_waiting()
         self._frames += other._frames
-        for planar, sums in other._sums.items():
-            own = self._sums_of(planar, sums.shape)
-            own += sums
-            if planar not in self._recent:
-                self._recent[planar] = other._recent[planar]
+        for planar, recent in other._recent.items():
+            sums = self._sums_of(planar, recent.shape)
+            sums += recent
+        for planar, others in other._sums.items():
+            sums = self._sums_of(planar, others.shape)
+            sums += others
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
         if not self._frames:
             return None
         self._empty()
-        if len(self._sums) == 1:
-            ((planar, sums),) = self._sums.items()
-            mean = self._mean(sums)
-            return _bgr(np.ascontiguousarray(mean.transpose(1, 2, 0)) if planar else mean)
-        return _bgr(self._mean(self._sums[True].transpose(1, 2, 0) + self._sums[False]))
+        sums = [total.transpose(1, 2, 0) if planar else total for planar, total in self._sums.items()]
+        mean = np.empty(sums[0].shape, np.uint8)
+        for first in range(0, len(mean), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            total = sum((each[rows] for each in sums[1:]), start=sums[0][rows])
+            mean[rows] = (total + self._frames // 2) // self._frames
+        return _bgr(mean)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -189,9 +192,6 @@ class Mean:
         sums = self._sums.get(planar)
         self._sums[planar] = np.zeros(shape, bits) if sums is None else sums.astype(bits, copy=False)
         return self._sums[planar]
-
-    def _mean(self, total: NDArray[Any]) -> NDArray[np.uint8]:
-        return np.asarray((total + self._frames // 2) // self._frames).astype(np.uint8)
 
 
 class Median:

@@ -200,13 +200,15 @@ class MotionHeatmap(Drawable):
         cls, counts: NDArray[np.uint32], *, decayed: NDArray[np.float64] | None, backend: Backend, **fields: Any
     ) -> MotionHeatmap:
         """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
-        values = counts.astype(np.float64) if decayed is None else decayed
+        values = counts.astype(np.float64) if decayed is None else decayed.copy()
         blur = fields["settings"]["blur"]
         if blur != 0:
             image = backend.asarray(values.astype(np.float32))
             values = backend.to_host(backend.gaussian_blur(image, blur)).astype(np.float64)
         peak = float(values.max())
-        heat = (values / peak if peak > 0 else values).astype(np.float32)
+        if peak > 0:
+            values /= peak
+        heat = values.astype(np.float32)
         return cls(counts=counts, heat=heat, peak=peak, decayed=decayed, **fields)
 
     def turned(self, degrees: int) -> MotionHeatmap:

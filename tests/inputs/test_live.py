@@ -215,7 +215,7 @@ def test_a_stream_of_the_web_that_breaks_off_before_its_end_is_an_error(stream: 
 
 def test_cameras_are_read_by_video4linux() -> None:
     """There is none to test with; but PyAV's FFmpeg has what reads them."""
-    with pytest.raises(VideoError, match="^camera: cannot be opened as a video: Inappropriate ioctl for device$"):
+    with pytest.raises(VideoError, match=r"^camera: cannot be opened as a video: Inappropriate ioctl for device$"):
         LiveReader(Origin("camera", comes_back=True, url="/dev/null", format="v4l2"))
 
 

@@ -121,7 +121,7 @@ def test_another_format_is_refused(tmp_path: Path, video: Path, monkeypatch: pyt
 
 
 def test_a_checkpoint_is_for_a_file(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="for a video file, not for frames in memory"):
+    with pytest.raises(OptionError, match="for all frames of a video file, not for frames in memory"):
         motion_heatmap(noise((3, 8, 8, 3)), checkpoint=tmp_path / "checkpoint.npz")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OptionError, match=f"for a video file, and {tmp_path / 'pipe'} is none"):

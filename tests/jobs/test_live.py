@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import decoded, encode, recipe, scene
+from clips import decoded, encode, noise, recipe, scene
 from numpy.typing import NDArray
 from PIL import Image
 from servers import http, rtsp, serve, silence
@@ -209,6 +209,16 @@ def test_standard_input(clips: tuple[Path, Path], tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(out / "counts.npy"), expected.counts)
     assert summary(out)["input"]["name"] == "standard input"
     assert summary(out)["input"]["decoded_on"] == "cpu"
+
+
+def test_standard_input_that_would_have_to_be_read_backwards(tmp_path: Path) -> None:
+    pictures = noise((5, 240, 320, 3))
+    data = encode(tmp_path / "index_at_the_end.mp4", pictures).read_bytes()
+    assert len(data) > 2**17
+    with process("motion", "-", "-o", tmp_path / "out", stdin=subprocess.PIPE) as running:
+        _, said = running.communicate(data, timeout=60)
+    assert running.returncode == 2
+    assert said.strip().endswith(b"an MP4 whose index is at its end can be read only as a file")
 
 
 def test_standard_input_that_is_a_terminal(tmp_path: Path) -> None:

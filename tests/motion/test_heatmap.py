@@ -204,6 +204,7 @@ def test_saves_six_files(tmp_path: Path) -> None:
         "max_changed": 0.5,
         "blur": 0.0,
         "every": 1,
+        "keyframes": False,
         "start": None,
         "end": None,
         "downscale": 1,
