@@ -72,7 +72,7 @@ class MotionRun:
         pixels: Any,
         half_life: Any,
         every: Any,
-        keyframes: bool,
+        keyframes: bool = False,
         start: Any,
         end: Any,
         downscale: Any,
