@@ -6,10 +6,12 @@ on the memory and the processor of this machine (tests/cuda_on_cpu).
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cuda_on_cpu.host_cupy import HostCupy
@@ -17,6 +19,9 @@ from hypothesis import settings
 
 from gpuheat.backends import AUTOMATIC, Backend, available_backends, get_backend
 from gpuheat.backends.cupy import CupyBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
 settings.load_profile("gpuheat")
@@ -71,3 +76,12 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no folder {REAL_DATA}")
     return REAL_DATA.resolve()
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """The command line has the log written to standard error, which later tests read otherwise."""
+    log = logging.getLogger("gpuheat")
+    handlers, level, propagate = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.level, log.propagate = handlers, level, propagate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import random
 import re
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,15 +37,6 @@ OPTIONS: dict[str, Any] = (
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts may have two frames."""
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The command line lets messages go to the standard error of the moment, and to nobody else."""
-    log = logging.getLogger("gpuheat")
-    handlers, level, propagate = log.handlers, log.level, log.propagate
-    yield
-    log.handlers, log.level, log.propagate = handlers, level, propagate
 
 
 def pictures(frames: int = 100) -> NDArray[np.uint8]:
