@@ -97,7 +97,7 @@ class MotionRun:
         self._blur = blur
         self.stretch = Stretch(every, start, end_of(start, end, duration))
         self._backend = get_backend(backend)
-        self._jobs = _jobs(jobs, self._backend)
+        self.jobs = _jobs(jobs, self._backend)
         # whoever gave an array may write into it again
         shared_memory = not isinstance(source, str | PathLike)
         self._counting = Counting(
@@ -206,22 +206,28 @@ class MotionRun:
         seconds = time.perf_counter() - self._began
         compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts), "stopped": stopped}
         warnings = [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])]
-        speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self._jobs}
+        speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self.jobs}
         return replace(
             result,
-            settings=result.settings | self.stretch.settings | tally.scene.settings | self._how_read,
+            settings=self.settings_of(result),
             facts={
                 "gpuheat": gpuheat.__version__,
                 "input": reader.facts | compared,
-                "backend": {"name": self._backend.name, "device": self._backend.device},
+                "backend": self.backend_facts,
                 "warnings": warnings if stopped is None else [f"incomplete: {stopped}", *warnings],
                 "time": {"seconds": seconds, **speed},
             },
         )
 
+    def settings_of(self, result: MotionHeatmap) -> dict[str, Any]:
+        """All settings of a result, of this run or of one that follows others."""
+        how_read = {"keyframes": self._keyframes, "downscale": self._downscale}
+        return result.settings | self.stretch.settings | self.tally.scene.settings | how_read
+
     @property
-    def _how_read(self) -> dict[str, Any]:
-        return {"keyframes": self._keyframes, "downscale": self._downscale}
+    def backend_facts(self) -> dict[str, str]:
+        """What counts, for ``summary.json``."""
+        return {"name": self._backend.name, "device": self._backend.device}
 
     def _count(self, progress: Callable[[int, int | None], None] | None) -> None:
         reader, stretch, tally = self.reader, self.stretch, self.tally
@@ -239,7 +245,7 @@ class MotionRun:
 
         if isinstance(reader, VideoReader) and not reader.is_damaged and not self._keyframes:
             # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
-            if self._jobs > 1 and self._counting.half_life is None:
+            if self.jobs > 1 and self._counting.half_life is None:
                 self._count_side_by_side(reader, look, between)
             elif tally.awaited is not None:
                 outcome(start(lambda: begin_before_last(reader, tally), "index"), reader.watch, look)
@@ -268,7 +274,7 @@ class MotionRun:
             self._position = reader.position
             between()
 
-        count_side_by_side(reader, self.stretch, self.tally, self._counting, self._jobs, look, between_parts)
+        count_side_by_side(reader, self.stretch, self.tally, self._counting, self.jobs, look, between_parts)
 
     def _frames(self, look: Callable[[], None]) -> Iterator[Frame]:
         """The frames of the stretch that are left, in one pass."""

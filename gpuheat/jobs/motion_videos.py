@@ -142,7 +142,6 @@ class MotionVideos:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
         assert self._tally is not None
         assert self._last is not None
-        one = self._last.result(stopped)
         result = self._tally.result(self._options["blur"], self._last.reader.rotation)
         seconds = time.perf_counter() - self._began
         names = [entry["name"] for entry in self._inputs if "error" not in entry]
@@ -157,14 +156,18 @@ class MotionVideos:
         }
         return replace(
             result,
-            settings=one.settings | self._stretch.settings,
+            settings=self._last.settings_of(result) | self._stretch.settings,
             facts={
                 "gpuheat": gpuheat.__version__,
                 "input": together,
                 "inputs": self._inputs,
-                "backend": one.facts["backend"],
+                "backend": self._last.backend_facts,
                 "warnings": self._warnings,
-                "time": one.facts["time"] | {"seconds": seconds, "frames_per_second": self._frames / seconds},
+                "time": {
+                    "seconds": seconds,
+                    "frames_per_second": self._frames / seconds,
+                    "jobs": self._last.jobs,
+                },
             },
         )
 

