@@ -43,6 +43,12 @@ def scene(frames: int, height: int = 48, width: int = 64, *, seed: int = 0) -> N
     return np.ascontiguousarray(pictures, np.uint8)
 
 
+def noisy_scene(frames: int, *, seed: int = 0) -> NDArray[np.uint8]:
+    """The scene of 48 x 64 px as a camera with a little noise shows it, so that no two frames are equal."""
+    grain = np.random.default_rng(seed).integers(0, 6, (frames, 48, 64, 3), np.uint8)
+    return np.asarray(scene(frames) + grain, np.uint8)
+
+
 def noise(shape: tuple[int, ...], *, seed: int = 0) -> NDArray[np.uint8]:
     """Random uint8 of any shape, half of the differences near the usual threshold."""
     random = np.random.default_rng(seed)

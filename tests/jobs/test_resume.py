@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import encode, scene
-from numpy.typing import NDArray
+from clips import encode, noisy_scene, scene
 
 from gpuheat import Backend, MotionHeatmap, motion_heatmap
 from gpuheat.backends.base import GatheringBackend
@@ -39,15 +38,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
 
 
-def pictures(frames: int = 100) -> NDArray[np.uint8]:
-    noisy: NDArray[np.uint8] = scene(frames) + np.random.default_rng(0).integers(0, 6, (frames, 48, 64, 3), np.uint8)
-    return noisy
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
-    return encode(path, pictures(), options={"x264-params": f"{X264}:open-gop=1"})
+    return encode(path, noisy_scene(100), options={"x264-params": f"{X264}:open-gop=1"})
 
 
 class InterruptionError(Exception):
@@ -118,7 +112,7 @@ def test_stretches(clip: Path, tmp_path: Path, jobs: int, every: int, start: Any
 def test_a_damaged_file(tmp_path: Path, seed: int, jobs: int) -> None:
     chance = random.Random(seed)
     suffix = chance.choice(["mp4", "mkv", "ts"])
-    path = encode(tmp_path / f"clip.{suffix}", pictures(), options={"x264-params": f"{X264}:open-gop={seed % 2}"})
+    path = encode(tmp_path / f"clip.{suffix}", noisy_scene(100), options={"x264-params": f"{X264}:open-gop={seed % 2}"})
     data = bytearray(path.read_bytes())
     for _ in range(chance.randrange(1, 6)):
         data[chance.randrange(len(data) // 5, len(data) * 9 // 10)] ^= chance.randrange(1, 256)

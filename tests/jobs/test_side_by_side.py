@@ -10,8 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import decoded, encode, recipe, scene
-from numpy.typing import NDArray
+from clips import decoded, encode, noisy_scene, recipe, scene
 
 from gpuheat import Backend, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.errors import IncompleteError, VideoError
@@ -27,15 +26,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
 
 
-def pictures(frames: int = 100) -> NDArray[np.uint8]:
-    noisy: NDArray[np.uint8] = scene(frames) + np.random.default_rng(0).integers(0, 6, (frames, 48, 64, 3), np.uint8)
-    return noisy
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
-    return encode(path, pictures(), options={"x264-params": f"{X264}:open-gop=1"})
+    return encode(path, noisy_scene(100), options={"x264-params": f"{X264}:open-gop=1"})
 
 
 def assert_same(got: MotionHeatmap, want: MotionHeatmap) -> None:
@@ -90,7 +84,9 @@ def test_parts_of_other_matrices(tmp_path: Path) -> None:
     """A transport stream that says half way that its colours mean something else."""
     parts = [
         encode(
-            tmp_path / f"{matrix}.ts", pictures()[at : at + 30], options={"x264-params": f"{X264}:colormatrix={matrix}"}
+            tmp_path / f"{matrix}.ts",
+            noisy_scene(100)[at : at + 30],
+            options={"x264-params": f"{X264}:colormatrix={matrix}"},
         )
         for at, matrix in ((0, "bt709"), (30, "smpte170m"), (60, "bt709"))
     ]
@@ -120,7 +116,7 @@ def test_parts_of_other_matrices(tmp_path: Path) -> None:
 def test_a_damaged_file_gives_the_same_map(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     suffix = chance.choice(["mp4", "mkv", "ts"])
-    path = encode(tmp_path / f"clip.{suffix}", pictures(), options={"x264-params": f"{X264}:open-gop={seed % 2}"})
+    path = encode(tmp_path / f"clip.{suffix}", noisy_scene(100), options={"x264-params": f"{X264}:open-gop={seed % 2}"})
     data = bytearray(path.read_bytes())
     for _ in range(chance.randrange(1, 6)):
         data[chance.randrange(len(data) // 5, len(data) * 9 // 10)] ^= chance.randrange(1, 256)
@@ -135,7 +131,7 @@ def test_a_damaged_file_gives_the_same_map(tmp_path: Path, seed: int) -> None:
 def test_a_truncated_file_gives_the_same_map(tmp_path: Path, suffix: str, share: float) -> None:
     options = {"g": "12"} if suffix == "avi" else {"x264-params": X264}
     path = encode(
-        tmp_path / f"clip.{suffix}", pictures(), codec="mpeg4" if suffix == "avi" else "libx264", options=options
+        tmp_path / f"clip.{suffix}", noisy_scene(100), codec="mpeg4" if suffix == "avi" else "libx264", options=options
     )
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -146,7 +142,7 @@ def test_a_truncated_file_gives_the_same_map(tmp_path: Path, suffix: str, share:
 
 def test_a_file_without_an_index_to_trust_is_read_in_one_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """H.264 in AVI, whose packets do not say when they are shown."""
-    path = encode(tmp_path / "clip.avi", pictures(), options={"x264-params": X264})
+    path = encode(tmp_path / "clip.avi", noisy_scene(100), options={"x264-params": X264})
     one = motion_heatmap(path, jobs=1)
     with caplog.at_level(logging.INFO, "gpuheat"):
         assert_same(motion_heatmap(path, jobs=2), one)
