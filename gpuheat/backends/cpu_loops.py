@@ -1,4 +1,4 @@
-"""The compiled loops of ``kernels/numba_cpu.py``, announced when they have to be compiled, and threads to run them.
+"""The compiled loops behind ``kernels/numba_cpu.py``, announced when they have to be compiled, and threads to run them.
 
 The loops release the GIL and run on plain threads. Numba's own parallel loops are not used: their
 default threading layer ends the process when two of a program's threads enter it at once.
@@ -33,7 +33,7 @@ class _Notice(event.Listener):
     said = False
 
     def on_start(self, event: event.Event) -> None:
-        if not self.said and event.data["dispatcher"].py_func.__module__ == "gpuheat.kernels.numba_cpu":
+        if not self.said and event.data["dispatcher"].py_func.__module__.startswith("gpuheat.kernels.cpu_"):
             self.said = True
             log.warning("compiling the CPU loops for this processor: some seconds, only the first time")
 

@@ -25,7 +25,7 @@ __all__ = ["INTERVAL", "Checkpoint"]
 INTERVAL: Final = 30.0
 """Seconds of work that may be lost."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the file, and of what the classes give as their state: a number of its own for each that was ever written."""
 
 ENDS: Final = 2**20  # bytes at the head and at the tail of a video that tell it from others

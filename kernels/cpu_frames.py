@@ -1,0 +1,522 @@
+"""Loops over video frames on the CPU: what moved between two, and the sums of the pictures of many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from gpuheat.kernels import grey
+from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, equal, inlined, read, written
+
+__all__ = [
+    "FRAMES_AT_ONCE",
+    "FRAMES_IN_16_BITS",
+    "add_motion_rows",
+    "add_motion_rows_yuv",
+    "add_picture_rows_yuv",
+    "expand_luma",
+    "move_partial_sums",
+]
+
+BLUE = np.int32(grey.BLUE)
+GREEN = np.int32(grey.GREEN)
+RED = np.int32(grey.RED)
+BLOCK = 128  # pixels of a row; what moves is small, and most of a row of a video is still
+
+
+@inlined
+def _weighted(blue: Any, green: Any, red: Any) -> Any:
+    """The weighted sum of three differences, int32."""
+    return np.int32(np.int32(np.int32(blue * BLUE) + np.int32(green * GREEN)) + np.int32(red * RED))
+
+
+@inlined
+def _differences(a: Array, b: Array, difference: Array) -> Any:
+    """The distance of each two bytes at the same place; returns the largest."""
+    most = np.uint8(0)
+    for i in range(a.shape[0]):
+        distance = np.uint8(max(a[i], b[i]) - min(a[i], b[i]))
+        difference[i] = distance
+        most = max(most, distance)
+    return most
+
+
+@inlined
+def _differences_of_blocks(a: Array, b: Array, size: int, most: Array) -> None:
+    """The largest distance of two bytes at the same place, for each block of ``size`` of them."""
+    whole = a.shape[0] // size
+    for block in range(whole):
+        begin = np.uint64(block * size)
+        largest = np.uint8(0)
+        for i in range(np.uint64(size)):
+            one, other = a[begin + i], b[begin + i]
+            largest = max(largest, np.uint8(max(one, other) - min(one, other)))
+        most[block] = largest
+    if whole < most.shape[0]:
+        largest = np.uint8(0)
+        for i in range(whole * size, a.shape[0]):
+            largest = max(largest, np.uint8(max(a[i], b[i]) - min(a[i], b[i])))
+        most[whole] = largest
+
+
+@inlined
+def _add_up(motion: Array, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
+    """Add what moved in row y from a column on to the sums, which nothing is written to where nothing moved.
+
+    Returns how many pixels moved.
+    """
+    width = motion.shape[0]
+    if mask.shape[0] > 0:
+        mask_row = mask[y, begin : begin + width]
+        for x in range(width):
+            motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
+    moved = np.uint32(0)
+    for x in range(width):
+        moved = np.uint32(moved + motion[x])
+    if moved > 0 and counts.shape[0] > 0:
+        counts_row = counts[y, begin : begin + width]
+        for x in range(width):
+            counts_row[x] = np.uint32(counts_row[x] + motion[x])
+    if moved > 0 and decayed.shape[0] > 0:
+        decayed_row = decayed[y, begin : begin + width]
+        for x in range(width):
+            decayed_row[x] += weight if motion[x] != 0 else 0.0
+    return np.int64(moved)
+
+
+SUMS = (read(nb.uint8, 2), written(nb.uint32, 2), written(nb.float64, 2), nb.float64)  # mask, counts, decayed, weight
+
+
+@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 4, nb.uint8, nb.int32, *SUMS))
+def add_motion_rows(
+    previous: Array,
+    previous_pitch: int,
+    frame: Array,
+    frame_pitch: int,
+    first: int,
+    last: int,
+    channels: int,
+    width: int,
+    threshold: Any,
+    limit: Any,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+) -> np.int64:
+    """Compare the rows first <= y < last of two BGR or grey frames; returns how many pixels moved.
+
+    previous, frame   flat uint8; row y begins at y * pitch
+    channels          3: BGR, 1: grey
+    threshold         uint8; a grey pixel moved when its difference is above it
+    limit             int32; a BGR pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
+    mask              (h, w) uint8, or (0, 0): every pixel counts
+    counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
+    decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
+
+    Each row's bytes come from memory once; the differences and what moved stay in buffers of a row in the
+    first-level cache. A grey value is at most the largest of its three differences, so a row in which none is
+    above the threshold has no motion, and is done with after one pass, 64 bytes at a time.
+    """
+    difference = np.empty(width * channels, np.uint8)
+    motion = np.empty(width, np.uint8)
+    total = np.int64(0)
+    for y in range(first, last):
+        p = previous[y * previous_pitch : y * previous_pitch + width * channels]
+        f = frame[y * frame_pitch : y * frame_pitch + width * channels]
+        if _differences(p, f, difference) <= threshold:
+            continue
+        if channels == 3:
+            for x in range(width):
+                weighted = _weighted(
+                    np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
+                )
+                motion[x] = np.uint8(weighted >= limit)
+        else:
+            for x in range(width):
+                motion[x] = np.uint8(difference[x] > threshold)
+        total += _add_up(motion, y, 0, mask, counts, decayed, weight)
+    return total
+
+
+@inlined
+def _clipped(value: Any) -> Any:
+    """An int16 clipped to 0..255."""
+    return max(np.int16(0), min(np.int16(255), value))
+
+
+@inlined
+def _times_8(value: Any, middle: Any) -> Any:
+    """(value - middle) * 8 of a byte, in 16 bits."""
+    return np.int16(np.int16(np.int16(value) - middle) * np.int16(8))
+
+
+@inlined
+def _scaled(value: Any, factor: Any) -> Any:
+    """(value * factor) >> 16 of two int16, for which processors have an instruction."""
+    return np.int16(np.int32(np.int32(value) * np.int32(factor)) >> 16)
+
+
+@inlined
+def _color_offsets(u: Array, v: Array, step: int, factors: Array, offsets: Array) -> None:
+    """What the chroma of each 2 x 2 block adds to its blue, green and red.
+
+    u, v      uint8, a value at every step-th place
+    factors   (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    offsets   (3, blocks) int16
+    """
+    blue, green, red = offsets[0], offsets[1], offsets[2]
+    for i in range(blue.shape[0]):
+        du, dv = _times_8(u[i * step], np.int16(128)), _times_8(v[i * step], np.int16(128))
+        blue[i] = _scaled(du, factors[5])
+        green[i] = np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4]))
+        red[i] = _scaled(dv, factors[2])
+
+
+@inlined
+def _compare_colors(
+    previous: Array, frame: Array, offsets: Array, black: Any, gain: Any, limit: Any, motion: Array
+) -> None:
+    """Turn two rows into BGR and compare them.
+
+    previous, frame   (2 * blocks,) uint8: Y
+    offsets           (6, blocks) int16: what the chroma adds to blue, green and red, of the one and of the other
+    motion            (2 * blocks,) uint8: 1 where a pixel moved
+    """
+    p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
+    f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
+    for i in range(p_blue.shape[0]):
+        for x in range(2 * i, 2 * i + 2):
+            yp, yf = _scaled(_times_8(previous[x], black), gain), _scaled(_times_8(frame[x], black), gain)
+            d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
+            d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
+            d_red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
+            motion[x] = np.uint8(_weighted(np.int32(d_blue), np.int32(d_green), np.int32(d_red)) >= limit)
+
+
+@inlined
+def _change(difference: Any, factor: Any) -> Any:
+    """The most by which (value * 8 * factor) >> 16 can change with its value; two floors differ by one more."""
+    return np.int32(np.int32(np.int32(np.int32(difference) * np.int32(8)) * abs(np.int32(factor))) >> 16) + np.int32(1)
+
+
+@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int16, 1), *SUMS))
+def add_motion_rows_yuv(
+    previous_y: Array,
+    previous_y_pitch: int,
+    previous_u: Array,
+    previous_u_pitch: int,
+    previous_v: Array,
+    previous_v_pitch: int,
+    frame_y: Array,
+    frame_y_pitch: int,
+    frame_u: Array,
+    frame_u_pitch: int,
+    frame_v: Array,
+    frame_v_pitch: int,
+    first: int,
+    last: int,
+    chroma_step: int,
+    width: int,
+    limit: Any,
+    factors: Array,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+) -> np.int64:
+    """The same for two YUV 4:2:0 frames, and the chroma rows first <= row < last: two rows of pixels each.
+
+    ..._y, ..._u, ..._v   flat uint8; row y begins at y * pitch
+    chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
+    width                 px, even
+    factors               (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
+
+    Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
+    read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
+    colours (clipping only lessens them) and so their weighted sum: most rows of a coded video have no motion
+    by that alone, and are done with after one pass over their bytes.
+    """
+    half = width // 2
+    blocks = (width + BLOCK - 1) // BLOCK
+    offsets = np.empty((6, half), np.int16)
+    motion = np.empty(width, np.uint8)
+    most_y, most_u, most_v = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
+    color = np.empty(blocks, np.int32)
+    black, gain = factors[0], factors[1]
+    total = np.int64(0)
+    for row in range(first, last):
+        pu = previous_u[row * previous_u_pitch : row * previous_u_pitch + half * chroma_step]
+        pv = previous_v[row * previous_v_pitch : row * previous_v_pitch + half * chroma_step]
+        fu = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
+        fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
+        if chroma_step == 1:  # spelled out, so that the common case is vectorised
+            _differences_of_blocks(pu, fu, BLOCK // 2, most_u)
+            _differences_of_blocks(pv, fv, BLOCK // 2, most_v)
+        else:
+            _differences_of_blocks(pu, fu, BLOCK, most_u)
+            _differences_of_blocks(pv, fv, BLOCK, most_v)
+        for block in range(blocks):
+            du, dv = most_u[block], most_v[block]
+            green = _change(du, factors[3]) + _change(dv, factors[4])
+            color[block] = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
+        for y in range(2 * row, 2 * row + 2):
+            p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
+            f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
+            _differences_of_blocks(p, f, BLOCK, most_y)
+            begin = -1
+            for block in range(blocks + 1):
+                moving = False
+                if block < blocks:
+                    luma = _change(most_y[block], gain)
+                    moving = _weighted(luma, luma, luma) + color[block] >= limit
+                if moving and begin < 0:
+                    begin = block * BLOCK
+                elif begin >= 0 and not moving:
+                    end = min(width, block * BLOCK)
+                    i, j = begin // 2, end // 2
+                    run = offsets[:, : j - i]
+                    if chroma_step == 1:
+                        _color_offsets(pu[i:j], pv[i:j], 1, factors, run[:3])
+                        _color_offsets(fu[i:j], fv[i:j], 1, factors, run[3:])
+                    else:
+                        _color_offsets(pu[2 * i : 2 * j], pv[2 * i : 2 * j], 2, factors, run[:3])
+                        _color_offsets(fu[2 * i : 2 * j], fv[2 * i : 2 * j], 2, factors, run[3:])
+                    _compare_colors(p[begin:end], f[begin:end], run, black, gain, limit, motion[begin:end])
+                    total += _add_up(motion[begin:end], y, begin, mask, counts, decayed, weight)
+                    begin = -1
+    return total
+
+
+@compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint8, 2)))
+def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array) -> None:
+    """Bring luma of another range to 0..255: clip(((Y - black) * 8 * gain) >> 16).
+
+    luma          flat uint8; row y begins at y * pitch
+    black, gain   as in gpuheat.pixels.YuvToBgr
+    expanded      (h, w) uint8, written
+    """
+    height, width = expanded.shape
+    for y in range(height):
+        row, expanded_row = luma[y * pitch : y * pitch + width], expanded[y]
+        for x in range(width):
+            expanded_row[x] = np.uint8(_clipped(_scaled(_times_8(row[x], black), gain)))
+
+
+FRAMES_AT_ONCE = 4
+FRAMES_IN_16_BITS = 112
+"""So many can be added up: luma, colour and what clipping took away are between -291 and 291, in every conversion."""
+
+PARTIAL_SUMS = (written(nb.int16, 2), written(nb.int16, 3), written(nb.int16, 3), written(nb.uint8, 1))
+
+
+@inlined
+def _add_scaled_luma(row: Array, black: Any, gain: Any, sums: Array, least: Array, most: Array) -> None:
+    """Add a row of luma, brought to 0..255 and not clipped, to sums; widen the range at each place."""
+    for x in range(row.shape[0]):
+        sums[x] = np.int16(sums[x] + _scaled(_times_8(row[x], black), gain))
+        least[x], most[x] = min(least[x], row[x]), max(most[x], row[x])
+
+
+@inlined
+def _add_color_offsets(u: Array, v: Array, step: int, factors: Array, sums: tuple[Array, ...]) -> None:
+    """Add what :func:`_color_offsets` gives to sums of each."""
+    blue, green, red = sums
+    for i in range(blue.shape[0]):
+        du, dv = _times_8(u[i * step], np.int16(128)), _times_8(v[i * step], np.int16(128))
+        blue[i] = np.int16(blue[i] + _scaled(du, factors[5]))
+        green[i] = np.int16(green[i] + np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4])))
+        red[i] = np.int16(red[i] + _scaled(dv, factors[2]))
+
+
+@inlined
+def _widen(row: Array, step: int, least: Array, most: Array) -> None:
+    """Widen the range at each place by a row of bytes, at every step-th place."""
+    for i in range(least.shape[0]):
+        value = row[i * step]
+        least[i], most[i] = min(least[i], value), max(most[i], value)
+
+
+@inlined
+def _range(least: Array, most: Array) -> Any:
+    """The least of the one and the most of the other."""
+    low, high = np.uint8(255), np.uint8(0)
+    for i in range(least.shape[0]):
+        low, high = min(low, least[i]), max(high, most[i])
+    return low, high
+
+
+@inlined
+def _ends(low: Any, high: Any, middle: Any, factor: Any) -> Any:
+    """The least and the most that (value - middle) * 8 * factor >> 16 can be, for bytes of a range."""
+    one, other = _scaled(_times_8(low, middle), factor), _scaled(_times_8(high, middle), factor)
+    return min(one, other), max(one, other)
+
+
+@inlined
+def _twice_each(offsets: Array, wide: Array) -> None:
+    """Every value once for each of its two pixels."""
+    for i in range(offsets.shape[0]):
+        wide[2 * i] = offsets[i]
+        wide[2 * i + 1] = offsets[i]
+
+
+@inlined
+def _add_what_is_clipped(row: Array, offsets: Array, black: Any, gain: Any, values: Array, sums: Array) -> bool:
+    """Add, for a stretch of a row, how clipping changes one colour; whether it does. ``values`` is written to."""
+    least, most = np.int16(255), np.int16(0)
+    for x in range(row.shape[0]):
+        values[x] = np.int16(_scaled(_times_8(row[x], black), gain) + offsets[x])
+        least, most = min(least, values[x]), max(most, values[x])
+    if least >= 0 and most <= 255:
+        return False
+    for x in range(row.shape[0]):
+        sums[x] = np.int16(sums[x] + np.int16(_clipped(values[x]) - values[x]))
+    return True
+
+
+@compiled(
+    *(
+        nb.void(
+            equal(read(nb.uint8, 1), 3 * frames),
+            equal(nb.int64, 3 * frames),
+            *(nb.int64,) * 4,
+            read(nb.int16, 1),
+            *PARTIAL_SUMS,
+        )
+        for frames in (1, FRAMES_AT_ONCE)
+    )
+)
+def add_picture_rows_yuv(
+    planes: tuple[Array, ...],
+    pitches: tuple[int, ...],
+    first: int,
+    last: int,
+    chroma_step: int,
+    width: int,
+    factors: Array,
+    luma: Array,
+    color: Array,
+    clipped: Array,
+    has_clipped: Array,
+) -> None:
+    """Add the BGR pictures of YUV 4:2:0 frames to partial sums: the chroma rows first <= row < last.
+
+    A colour is the sum of luma and of what its chroma adds to that, clipped to 0..255. What is clipped is little in
+    most pictures and in most parts of one: so luma, and what chroma adds for each 2 x 2 block, are added up as if
+    nothing were, and apart from them what clipping changed, where the extremes of a block of pixels allow it at all.
+
+    planes       Y, U and V of one frame after the other; flat uint8, row y begins at y * pitch. One frame, or
+                 FRAMES_AT_ONCE, while whose rows are added the sums stay in the first-level cache
+    luma         (h, w) int16
+    color        (3, h / 2, w / 2) int16: blue, green, red
+    clipped      (3, h, w) int16; only rows are written to in which something was clipped
+    has_clipped  (h,) uint8, set to 1 where they are
+    The rest as in add_motion_rows_yuv. The sums hold FRAMES_IN_16_BITS frames.
+    """
+    half = width // 2
+    blocks = (width + BLOCK - 1) // BLOCK
+    offsets = np.empty((3, half), np.int16)
+    wide, values = np.empty(BLOCK, np.int16), np.empty(BLOCK, np.int16)
+    may_clip = np.empty((3, blocks), np.bool_)
+    least, most = np.empty((3, width), np.uint8), np.empty((3, width), np.uint8)  # of Y, U and V, in a row of blocks
+    middle = np.int16(128)
+    black, gain, red_v, green_u, green_v, blue_u = factors
+    for row in range(first, last):
+        least[:] = 255
+        most[:] = 0
+        for plane in range(0, len(planes), 3):
+            u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
+            u = planes[plane + 1][u_at : u_at + half * chroma_step]
+            v = planes[plane + 2][v_at : v_at + half * chroma_step]
+            sums = (color[0, row], color[1, row], color[2, row])
+            if chroma_step == 1:
+                _add_color_offsets(u, v, 1, factors, sums)
+                _widen(u, 1, least[1, :half], most[1, :half])
+                _widen(v, 1, least[2, :half], most[2, :half])
+            else:
+                _add_color_offsets(u, v, 2, factors, sums)
+                _widen(u, 2, least[1, :half], most[1, :half])
+                _widen(v, 2, least[2, :half], most[2, :half])
+            for y in range(2 * row, 2 * row + 2):
+                f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
+                _add_scaled_luma(f, black, gain, luma[y], least[0], most[0])
+        for block in range(blocks):
+            begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
+            i, j = begin // 2, end // 2
+            low_y, high_y = _range(least[0, begin:end], most[0, begin:end])
+            low_u, high_u = _range(least[1, i:j], most[1, i:j])
+            low_v, high_v = _range(least[2, i:j], most[2, i:j])
+            bright = _ends(low_y, high_y, black, gain)
+            blue = _ends(low_u, high_u, middle, blue_u)
+            green, green_of_v = _ends(low_u, high_u, middle, green_u), _ends(low_v, high_v, middle, green_v)
+            red = _ends(low_v, high_v, middle, red_v)
+            lowest = (blue[0], np.int16(green[0] + green_of_v[0]), red[0])
+            highest = (blue[1], np.int16(green[1] + green_of_v[1]), red[1])
+            for each in range(3):
+                may_clip[each, block] = bright[0] + lowest[each] < 0 or bright[1] + highest[each] > 255
+        if not may_clip.any():
+            continue
+        for plane in range(0, len(planes), 3):
+            u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
+            u = planes[plane + 1][u_at : u_at + half * chroma_step]
+            v = planes[plane + 2][v_at : v_at + half * chroma_step]
+            first_at, second_at = 2 * row * pitches[plane], (2 * row + 1) * pitches[plane]
+            upper = planes[plane][first_at : first_at + width]
+            lower = planes[plane][second_at : second_at + width]
+            for block in range(blocks):
+                if not (may_clip[0, block] or may_clip[1, block] or may_clip[2, block]):
+                    continue
+                begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
+                i, j = begin // 2, end // 2
+                if chroma_step == 1:
+                    _color_offsets(u[i:j], v[i:j], 1, factors, offsets[:, i:j])
+                else:
+                    _color_offsets(u[begin:end], v[begin:end], 2, factors, offsets[:, i:j])
+                for each in range(3):
+                    if may_clip[each, block]:
+                        _twice_each(offsets[each, i:j], wide[: end - begin])
+                        for y, f in ((2 * row, upper), (2 * row + 1, lower)):
+                            out = clipped[each, y, begin:end]
+                            if _add_what_is_clipped(f[begin:end], wide, black, gain, values, out):
+                                has_clipped[y] = 1
+
+
+@inlined
+def _move(values: Array, sums: Array) -> None:
+    """Add a row to sums, and set it to 0."""
+    for x in range(values.shape[0]):
+        sums[x] += values[x]
+        values[x] = 0
+
+
+@compiled(
+    *(
+        nb.void(*PARTIAL_SUMS, written(number, 2), written(number, 3), written(number, 3), written(nb.uint8, 1))
+        for number in (nb.int32, nb.int64)
+    )
+)
+def move_partial_sums(
+    luma: Array,
+    color: Array,
+    clipped: Array,
+    has_clipped: Array,
+    all_luma: Array,
+    all_color: Array,
+    all_clipped: Array,
+    all_has_clipped: Array,
+) -> None:
+    """Add partial sums, as in add_picture_rows_yuv, to sums of the same kind with more bits, and set them to 0."""
+    for y in range(luma.shape[0]):
+        _move(luma[y], all_luma[y])
+        if has_clipped[y] != 0:
+            for each in range(3):
+                _move(clipped[each, y], all_clipped[each, y])
+            has_clipped[y] = 0
+            all_has_clipped[y] = 1
+    for each in range(3):
+        for row in range(color.shape[1]):
+            _move(color[each, row], all_color[each, row])
