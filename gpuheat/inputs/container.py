@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 from av.stream import Disposition
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gpuheat.inputs.watch import Watch
 
 __all__ = [
+    "ALL_PROCESSORS",
     "MAX_PIXELS",
     "OPEN_OPTIONS",
     "check_size",
@@ -38,6 +39,8 @@ __all__ = [
 
 MAX_PIXELS: Final = 2**28
 """Of a picture; FFmpeg takes no more, either."""
+ALL_PROCESSORS: Final = 0
+"""So many threads are one for each."""
 PADDING: Final = 4  # times the pixels that are shown: decoders round sizes up, far above all for small pictures
 
 # up to PyAV 18 a title that is not UTF-8 would be an error; later versions have no such option and no such error
@@ -66,7 +69,7 @@ def look_at(path: Path, watch: Watch) -> os.stat_result:
 
 def open_video(
     path: Path,
-    threads: Literal["many", "one"],
+    threads: int,
     watch: Watch,
     max_pixels: int,
     *,
@@ -78,9 +81,9 @@ def open_video(
     Parameters
     ----------
     threads
-        ``"many"`` decodes whole frames side by side, as fast as FFmpeg's own choice for today's codecs. Threads that
-        share a frame (MPEG-1 and MPEG-2 have no others) conceal damage without a word, each number of them in its own
-        way.
+        So many decode whole frames side by side; ALL_PROCESSORS are one for each. That is as fast as FFmpeg's own
+        choice for today's codecs. Threads that share a frame (MPEG-1 and MPEG-2 have no others) conceal damage without
+        a word, each number of them in its own way.
     watch
         Notices if opening makes no progress.
     max_pixels
@@ -107,7 +110,7 @@ def open_video(
 
 
 def video_of(
-    container: InputContainer, name: Path | str, threads: Literal["many", "one"], max_pixels: int, *, explode: bool
+    container: InputContainer, name: Path | str, threads: int, max_pixels: int, *, explode: bool
 ) -> VideoStream:
     """The best video stream of what was opened, ready to be decoded; parameters and errors as :func:`open_video`.
 
@@ -126,14 +129,11 @@ def video_of(
     except VideoError:
         container.close()
         raise
-    if threads == "many":
-        stream.thread_type = "FRAME"
-    else:
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
+    stream.thread_type = "NONE" if threads == 1 else "FRAME"
+    stream.codec_context.thread_count = threads
     limit = decoder_limit(max_pixels)
     # one thread may begin half way, where H.264 would take the frames before it for lost; it marks damage anyway
-    if explode and (threads == "many" or stream.codec.canonical_name != "h264"):
+    if explode and (threads != 1 or stream.codec.canonical_name != "h264"):
         stream.codec_context.options = limit | {"err_detect": "explode"}
     else:
         stream.codec_context.options = limit

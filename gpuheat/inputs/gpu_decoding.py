@@ -115,7 +115,7 @@ class GpuDecoder:
                 options={"primary_ctx": "0", "current_ctx": "1"},
             )
             try:
-                return open_video(path, "one", watch, max_pixels, explode=True, hwaccel=accelerator)
+                return open_video(path, 1, watch, max_pixels, explode=True, hwaccel=accelerator)
             except VideoError as error:
                 raise BackendUnavailableError(
                     f"FFmpeg cannot decode on GPU {number}: {error.__cause__ or error} (is the NVIDIA driver whole, "

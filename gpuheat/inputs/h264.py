@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_clean_start"]
+__all__ = ["has_idr", "is_clean_start"]
 
 IDR: Final = 5  # nal_unit_type of a slice of an IDR picture
 SEI: Final = 6
@@ -35,6 +35,14 @@ def is_clean_start(access_unit: bytes, length_size: int | None) -> bool:
         if kind == SEI and _recovers_at_once(unit[1:].replace(b"\0\0\3", b"\0\0")):
             return True
     return False
+
+
+def has_idr(access_unit: bytes, length_size: int | None) -> bool:
+    """Whether it holds a slice of an IDR picture, behind which nothing at all needs the frames before it.
+
+    Parameters as of :func:`is_clean_start`.
+    """
+    return any(unit[0] & 31 == IDR for unit in _units(access_unit, length_size))
 
 
 def _units(data: bytes, length_size: int | None) -> Iterator[bytes]:

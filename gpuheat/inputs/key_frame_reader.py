@@ -34,7 +34,7 @@ class KeyFrameReader(VideoReader):
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Every key frame that can be decoded, in the order of showing. To be used once."""
-        self._container, self._stream = self._open("one")  # whose pictures are the same on every machine
+        self._container, self._stream = self._open(1)  # whose pictures are the same on every machine
         start = self._stream.start_time
         for packet, number in self._key_packets():
             picture = self._decoded_alone(packet)

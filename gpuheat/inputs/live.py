@@ -14,6 +14,7 @@ from av.format import Flags
 
 from gpuheat.errors import VideoError
 from gpuheat.inputs.container import (
+    ALL_PROCESSORS,
     MAX_PIXELS,
     OPEN_OPTIONS,
     check_size,
@@ -265,7 +266,7 @@ class LiveReader:
         if failure:  # not while the error is handled: it tells the whole address, and would be told on
             raise VideoError(f"{self.name}: cannot be opened as a video: {failure}")
         # a stream that is read only once is decoded the same everywhere; one that does not wait has no time for that
-        threads: Any = "many" if origin.comes_back and not _ends(container) else "one"
+        threads = ALL_PROCESSORS if origin.comes_back and not _ends(container) else 1
         return container, video_of(container, self.name, threads, self.max_pixels, explode=False)
 
     def _frames(self) -> Generator[Frame, None, tuple[str, Fraction]]:

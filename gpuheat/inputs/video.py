@@ -7,12 +7,21 @@ import stat
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import av
 
 from gpuheat.errors import BackendUnavailableError, VideoError
-from gpuheat.inputs.container import MAX_PIXELS, check_size, decoded, look_at, open_video, packets_of, pixel_format
+from gpuheat.inputs.container import (
+    ALL_PROCESSORS,
+    MAX_PIXELS,
+    check_size,
+    decoded,
+    look_at,
+    open_video,
+    packets_of,
+    pixel_format,
+)
 from gpuheat.inputs.detached_frame import DetachedFrame
 from gpuheat.inputs.gpu_decoding import ON_CPU, Decoding, GpuDecoder
 from gpuheat.inputs.keyframes import Part, cut_into_parts
@@ -102,7 +111,7 @@ class VideoReader:
         self._status = look_at(self.path, self.watch)
         self.can_be_read_again = stat.S_ISREG(self._status.st_mode)
         self._many_threads = self.can_be_read_again
-        self._container, self._stream = self._open("many" if self._many_threads else "one")
+        self._container, self._stream = self._open(ALL_PROCESSORS if self._many_threads else 1)
         self._codec = self._stream.codec.canonical_name  # a decoder that cannot be opened loses it
         self._pixel_format = pixel_format(self._stream)
         self._decoding = decoding
@@ -182,7 +191,7 @@ class VideoReader:
         if not self.can_be_read_again or self._stream.start_time is None or self._stream.time_base is None:
             yield Part(None, None, None, 0)
             return
-        container, stream = open_video(self.path, "one", watch, self.max_pixels, explode=False)
+        container, stream = open_video(self.path, 1, watch, self.max_pixels, explode=False)
         with container:
             yield from cut_into_parts(
                 _up_to_errors(packets_of(container, stream, watch)),
@@ -261,7 +270,7 @@ class VideoReader:
             self._on_cpu_from, self._on_cpu_because = position["on_cpu"]
         if position["is_damaged"]:
             self.gpu, self._many_threads = None, False
-            self._container, self._stream = self._open("one")
+            self._container, self._stream = self._open(1)
         self._noticed = position["noticed"]
         self._again = again
 
@@ -352,7 +361,7 @@ class VideoReader:
                 return
             self._many_threads = False
             # the one before closes by itself, once nobody asks it for facts any more
-            self._container, self._stream = self._open("one")
+            self._container, self._stream = self._open(1)
             self.begin_again()
         number, already = 0, self._next
         for picture in self._decoded():
@@ -407,7 +416,7 @@ class VideoReader:
         if isinstance(gpu, str):
             return gpu
         try:
-            opened = self._open("one", gpu)
+            opened = self._open(1, gpu)
         except BackendUnavailableError as error:
             if self._decoding.where == "gpu":
                 raise
@@ -426,17 +435,15 @@ class VideoReader:
         if self._on_cpu_because is None:
             self._on_cpu_because = "something cannot be decoded there, which the CPU looks at"
         self._on_cpu_from, self._noticed, self.gpu = self.frames_read, None, None
-        self._container, self._stream = self._open("many")
+        self._container, self._stream = self._open(ALL_PROCESSORS)
 
-    def _open(
-        self, threads: Literal["many", "one"], gpu: GpuDecoder | None = None
-    ) -> tuple[InputContainer, VideoStream]:
+    def _open(self, threads: int, gpu: GpuDecoder | None = None) -> tuple[InputContainer, VideoStream]:
         now = look_at(self.path, self.watch)
         if (now.st_dev, now.st_ino) != (self._status.st_dev, self._status.st_ino):
             raise VideoError(f"{self.path}: was replaced by another file while it was read")
         if gpu is not None:
             return gpu.open(self.path, self.watch, self.max_pixels)
-        return open_video(self.path, threads, self.watch, self.max_pixels, explode=threads == "many")
+        return open_video(self.path, threads, self.watch, self.max_pixels, explode=threads != 1)
 
     def _check_that_nothing_was_cut_off(self) -> None:
         if not self.can_be_read_again:

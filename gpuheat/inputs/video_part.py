@@ -29,7 +29,7 @@ class NotAsPromisedError(GpuheatError):
 
 
 class PartReader:
-    """Decodes parts of one video, one after the other, with one thread.
+    """Decodes parts of one video, one after the other.
 
     A context manager. Several readers of the same file work side by side.
 
@@ -63,6 +63,7 @@ class PartReader:
         self._max_pixels = max_pixels
         self._gpu = gpu
         self._frame = VideoFrame if gpu is None else gpu.frame
+        self._threads = 1
         self._container, self._stream = self._open()
         self._used = False
         self.next_frame: VideoFrame | None = None
@@ -82,10 +83,13 @@ class PartReader:
                 return self._gpu.open(self._path, self._watch, self._max_pixels)
             except BackendUnavailableError as error:  # a GPU has only so many decoders
                 raise NotAsPromisedError(f"there is no decoder for another part: {error}") from error
-        return open_video(self._path, "one", self._watch, self._max_pixels, explode=True)
+        return open_video(self._path, self._threads, self._watch, self._max_pixels, explode=True)
 
-    def frames(self, part: Part) -> Iterator[VideoFrame]:
+    def frames(self, part: Part, threads: int = 1) -> Iterator[VideoFrame]:
         """The frames of a part, numbered and timed as in the whole video.
+
+        So many ``threads`` decode them where that is as safe as one: decoders with several tell late what went wrong,
+        and behind some cuts something must.
 
         Raises
         ------
@@ -99,8 +103,11 @@ class PartReader:
         shape = None
         number = 0
         self.next_frame = None
-        if part.begin is None and self._used:  # only a file that was just opened is at its beginning for certain
+        threads = threads if part.is_closed and self._gpu is None else 1
+        # only a file that was just opened is at its beginning for certain
+        if threads != self._threads or (part.begin is None and self._used):
             self._container.close()
+            self._threads = threads
             self._container, self._stream = self._open()
         self._used = True
         for picture in decoded(self._container, self._stream, self._watch, part.begin, part.end):

@@ -20,7 +20,7 @@ from gpuheat.jobs.tally import Counting, Tally
 from gpuheat.jobs.threads import GRACE, outcome, start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gpuheat.inputs.keyframes import Part
     from gpuheat.inputs.video import VideoReader
@@ -77,30 +77,12 @@ def count_side_by_side(
         If reading makes no progress.
     """
     under_way: deque[tuple[Part, Future[_Counted]]] = deque()
-    looked_at = len(tally.numbers)
-    again = None if tally.awaited is None else tally.awaited.number
     promised: VideoFrame | None = None  # the first frame of the next part, after those before it
     with _Workers(reader, counting, jobs) as workers:
-        parts = reader.parts(workers.watch)
-
-        def next_part() -> Part | None:
-            return outcome(start(lambda: next(parts, None), "index"), workers.watch, lambda: look(workers.frames))
-
+        planned = _planned(reader, stretch, tally, workers, look)
         while True:
-            while len(under_way) <= jobs and not stretch.over and (part := next_part()) is not None:
-                if again is not None and part.stamps is not None and again >= part.first + len(part.stamps):
-                    continue
-                if part.stamps is None:
-                    log.info("%s: no index to trust from frame %s on, read in one pass", reader.path, f"{part.first:,}")
-                    parts = iter(())
-                    break
-                wanted = stretch.within(part.first, reader.times_of(part))
-                if again is not None:
-                    wanted = range(again + wanted.step, wanted.stop, wanted.step)
-                scene = tally.scene.following(looked_at)
-                under_way.append((part, workers.submit(part, wanted, stretch.over, scene, again)))
-                looked_at += len(wanted)
-                again = None
+            while len(under_way) <= jobs and (job := next(planned, None)) is not None:
+                under_way.append((job.part, workers.submit(job)))
             if not under_way:
                 return
             part, future = under_way.popleft()
@@ -124,15 +106,16 @@ def count_side_by_side(
 class _Job(NamedTuple):
     """The frames of a part that are wanted.
 
-    ``over``: there are none behind them. ``again``: the one before them, which was counted in an earlier run.
+    ``threads`` may decode it. ``over``: there are none behind those that are wanted. ``again``: the one before them,
+    which was counted in an earlier run.
     """
 
     part: Part
+    threads: int
     wanted: range
     over: bool
     scene: Scene
     again: int | None
-    counted: Future[_Counted]
 
     @property
     def is_decoded(self) -> bool:
@@ -140,18 +123,58 @@ class _Job(NamedTuple):
         return len(self.wanted) > 0 or self.over or self.again is not None
 
 
+def _planned(
+    reader: VideoReader, stretch: Stretch, tally: Tally, workers: _Workers, look: Callable[[int], None]
+) -> Iterator[_Job]:
+    """What the workers are to do, up to the end of the stretch, or to where there is no index to trust.
+
+    Parts are found ahead of those that are begun, so that each worker knows whether others will have nothing left to
+    do; the first ones do not wait for that.
+    """
+    parts = reader.parts(workers.watch)
+    found: deque[Part] = deque()
+    found_all = False
+    planned = 0
+    looked_at = len(tally.numbers)
+    again = None if tally.awaited is None else tally.awaited.number
+    while not stretch.over:
+        while len(found) <= min(1 + planned, workers.number) and not found_all:
+            part = outcome(start(lambda: next(parts, None), "index"), workers.watch, lambda: look(workers.frames))
+            if part is None:
+                found_all = True
+            else:
+                found.append(part)
+        if not found:
+            return
+        part = found.popleft()
+        if part.stamps is None:
+            log.info("%s: no index to trust from frame %s on, read in one pass", reader.path, f"{part.first:,}")
+            return
+        if again is not None and again >= part.first + len(part.stamps):
+            continue
+        wanted = stretch.within(part.first, reader.times_of(part))
+        if again is not None:
+            wanted = range(again + wanted.step, wanted.stop, wanted.step)
+        threads = max(1, workers.number // (len(found) + 1)) if found_all else 1
+        yield _Job(part, threads, wanted, stretch.over, tally.scene.following(looked_at), again)
+        planned += 1
+        looked_at += len(wanted)
+        again = None
+
+
 class _Workers:
     """Threads that count parts. Each opens the file once; they stop when nobody waits for them any more."""
 
-    def __init__(self, reader: VideoReader, counting: Counting, threads: int) -> None:
+    def __init__(self, reader: VideoReader, counting: Counting, number: int) -> None:
         self._path, self._max_pixels = reader.path, reader.max_pixels
         self._gpu = reader.gpu
         self._counting = counting
         self._stop = Event()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[_Job, Future[_Counted]] | None] = SimpleQueue()
         self.watch = Watch(self._path)
         self.frames = reader.frames_decoded  # so far
-        self._threads = [start(self._work, f"part-{number}") for number in range(threads)]
+        self.number = number
+        self._threads = [start(self._work, f"part-{each}") for each in range(number)]
 
     def __enter__(self) -> Self:
         return self
@@ -163,30 +186,31 @@ class _Workers:
             self._jobs.put(None)
         wait(self._threads, GRACE)
 
-    def submit(self, part: Part, wanted: range, over: bool, scene: Scene, again: int | None) -> Future[_Counted]:
-        """Have the frames of a part counted that are wanted; see :class:`_Job`."""
-        job = _Job(part, wanted, over, scene, again, Future())
-        self._jobs.put(job)
-        return job.counted
+    def submit(self, job: _Job) -> Future[_Counted]:
+        """Have the frames of a part counted that are wanted."""
+        counted: Future[_Counted] = Future()
+        self._jobs.put((job, counted))
+        return counted
 
     def _work(self) -> None:
         with ExitStack() as own, one_thread():
             reader: PartReader | None = None
-            while (job := self._jobs.get()) is not None and not self._stop.is_set():
+            while (taken := self._jobs.get()) is not None and not self._stop.is_set():
+                job, counted = taken
                 try:
                     if reader is None and job.is_decoded:
                         reader = own.enter_context(PartReader(self._path, self.watch, self._max_pixels, self._gpu))
-                    job.counted.set_result(self._count(reader, job))
+                    counted.set_result(self._count(reader, job))
                 except VideoError as error:  # reading in one pass may get along with it
-                    job.counted.set_exception(NotAsPromisedError(f"frame {job.part.first:,} or one behind it: {error}"))
+                    counted.set_exception(NotAsPromisedError(f"frame {job.part.first:,} or one behind it: {error}"))
                 except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
-                    job.counted.set_exception(error)
+                    counted.set_exception(error)
 
     def _count(self, reader: PartReader | None, job: _Job) -> _Counted:
         counted = _Counted(Tally(self._counting, job.scene))
         if reader is None or not job.is_decoded:
             return counted
-        for frame in reader.frames(job.part):
+        for frame in reader.frames(job.part, job.threads):
             self.frames += job.again is None or frame.number > job.again
             counted.first = counted.first or frame
             counted.last = frame

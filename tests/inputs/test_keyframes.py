@@ -96,7 +96,7 @@ def test_what_is_not_trusted() -> None:
 def test_parts_are_not_too_short() -> None:
     stamps = list(range(1000))
     lengths = [len(part or ()) for _, part in parts_of(packets([*stamps], set(stamps[::50])))]
-    assert lengths == [150] * 6 + [100]
+    assert lengths == [250] * 4
 
 
 # --- decoded --------------------------------------------------------------------------------------------------------
@@ -116,12 +116,12 @@ def check(path: Path) -> int:
     with VideoReader(path) as reader:
         parts = list(reader.parts(reader.watch))
     assert parts[-1].end is None
-    order = random.Random(0).sample(parts, len(parts))
+    order = random.Random(0).sample([(part, threads) for part in parts for threads in (1, 3)], 2 * len(parts))
     with PartReader(path) as one_by_one:
-        for part in order:
+        for part, threads in order:
             assert part.stamps is not None
             behind = part.first + len(part.stamps)
-            got = [seen(frame) for frame in one_by_one.frames(part)]
+            got = [seen(frame) for frame in one_by_one.frames(part, threads)]
             assert got == once[part.first : behind]
             following = one_by_one.next_frame
             assert (None if following is None else seen(following)) == (None if part.end is None else once[behind])
@@ -169,6 +169,26 @@ def test_parts_are_what_one_pass_shows(tmp_path: Path, suffix: str, codec: str, 
     pix_fmt = {"mjpeg": "yuvj420p"}.get(codec, "yuv420p")
     path = encode(tmp_path / f"clip.{suffix}", frames, codec=codec, pix_fmt=pix_fmt, options=options)
     assert check(path) >= 5
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    ("clip", "closed"),
+    [
+        ("H.264 in MP4", True),
+        ("H.264 in a transport stream", True),
+        ("H.264 with open groups, MP4", False),
+        ("H.264 with open groups, transport stream", False),
+        ("HEVC with open groups", False),
+        ("VP9", True),
+    ],
+)
+def test_what_needs_the_frames_before_a_cut(tmp_path: Path, clip: str, closed: bool) -> None:
+    suffix, codec, options = CLIPS[clip]
+    first, *others = promised(encode(tmp_path / f"clip.{suffix}", scene(90), codec=codec, options=options))
+    assert first.is_closed
+    assert [part.is_closed for part in others] == [closed] * len(others)
+    assert len(others) >= 3
 
 
 @pytest.mark.usefixtures("short")
@@ -249,7 +269,7 @@ def test_damage_is_told(clip: Path) -> None:
 
 
 def test_a_packet_that_is_not_there_is_told(clip: Path) -> None:
-    lost = Part(Cut(20, 20, 800, 800, 10**9, 5), None, array("q", [800]), 60)
+    lost = Part(Cut(20, 20, 800, 800, 10**9, 5, True), None, array("q", [800]), 60)
     with (
         PartReader(clip) as reader,
         pytest.raises(Exception, match="the key frame at byte 1,000,000,000 was not found"),
