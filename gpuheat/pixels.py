@@ -65,13 +65,16 @@ class FrameLayout:
 
     def plane_shapes(self, height: int, width: int) -> tuple[tuple[int, ...], ...]:
         """The shapes of the planes of a frame of ``height`` by ``width`` px."""
-        half = (height // 2, width // 2)
-        return {
-            "bgr24": ((height, width, 3),),
-            "gray8": ((height, width),),
-            "yuv420p": ((height, width), half, half),
-            "nv12": ((height, width), (*half, 2)),
-        }[self.pixel_format]
+        full, half = (height, width), (height // 2, width // 2)
+        match self.pixel_format:
+            case "bgr24":
+                return ((*full, 3),)
+            case "gray8":
+                return (full,)
+            case "yuv420p":
+                return full, half, half
+            case "nv12":
+                return full, (*half, 2)
 
     def frame_shape(self, height: int, width: int) -> tuple[int, ...]:
         """The shape of the first plane, which is the whole frame unless it is planar."""

@@ -97,7 +97,7 @@ def _check(
 ) -> None:
     got = tuple(array.shape)
     fits = len(got) == len(shape) and all(want in (None, have) for want, have in zip(shape, got, strict=True))
-    if not fits or str(array.dtype) not in dtypes:
+    if not fits or array.dtype not in dtypes:
         sizes = ", ".join("any" if size is None else str(size) for size in shape)
         raise InputError(f"{name} must be {' or '.join(dtypes)} of shape ({sizes}), got {array.dtype} of shape {got}")
     if written and not getattr(array.flags, "writeable", True):

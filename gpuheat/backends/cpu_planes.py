@@ -31,6 +31,8 @@ def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[n
 
 def flat_plane(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     """A plane as flat bytes and the distance between its rows, without a copy where its rows are whole."""
+    if plane.flags.c_contiguous:
+        return plane.reshape(-1), plane.strides[0]
     row_bytes = plane[0].size
     pitch = plane.strides[0]
     if pitch < row_bytes or not plane[0].flags.c_contiguous:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gpuheat.backends.base import GatheringBackend
 from gpuheat.errors import DeviceMemoryError, InputError
 from gpuheat.jobs.picture_sums import PictureSums
 from gpuheat.jobs.together import Together, Waiting, how_many
@@ -87,6 +88,7 @@ class Tally:
 
     def __init__(self, counting: Counting, scene: Scene) -> None:
         self._how = counting
+        self._gathers = not counting.copy and isinstance(counting.backend, GatheringBackend)
         self.scene = scene
         self.counter: MotionCounter | None = None
         self.numbers = array("q")
@@ -109,7 +111,7 @@ class Tally:
         if self._waiting and self._waiting[-1].compared.layout != waiting.compared.layout:
             self.flush()
         self._waiting.append(waiting)
-        if self._how.copy or len(self._waiting) >= how_many(self._how.backend, waiting.compared):
+        if not self._gathers or len(self._waiting) >= how_many(waiting.compared):
             self.flush()
 
     @property
@@ -274,7 +276,7 @@ class Tally:
         self._last = together.waiting[-1].frame
 
     def _together(self, waiting: Sequence[Waiting]) -> Together:
-        return Together(waiting, self._how.backend, gather=not self._how.copy, later=self._how.later)
+        return Together(waiting, self._how.backend, gather=self._gathers, later=self._how.later)
 
     def _new_counter(self, shape: tuple[int, ...]) -> MotionCounter:
         return MotionCounter(

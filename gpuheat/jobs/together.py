@@ -36,9 +36,9 @@ class Waiting:
 
 
 class Together:
-    """Consecutive frames of one layout, brought together where the backend gathers frames.
+    """Consecutive frames of one layout, of which a backend that gathers frames makes a batch.
 
-    ``gathered`` is then the batch: for each plane an array of the backend's, (t, ...).
+    ``gathered`` is then that: for each plane an array of the backend's, (t, ...).
 
     Raises
     ------
@@ -52,7 +52,8 @@ class Together:
         self.layout = waiting[0].compared.layout
         self._backend = backend
         self.gathered: tuple[Any, ...] | None = None
-        if gather and isinstance(backend, GatheringBackend):
+        if gather:
+            assert isinstance(backend, GatheringBackend)
             self.gathered = backend.gather([it.compared.planes for it in waiting])
 
     @property
@@ -83,9 +84,7 @@ class Together:
         return tuple(map(self._backend.to_host, self.gathered))
 
 
-def how_many(backend: Backend, pixels: Pixels) -> int:
-    """How many frames like this are to be counted together."""
-    if not isinstance(backend, GatheringBackend):
-        return 1
+def how_many(pixels: Pixels) -> int:
+    """How many frames like this are to be gathered."""
     nbytes = sum(int(np.prod(plane.shape)) for plane in pixels.planes)
     return max(1, min(FRAMES, BYTES // nbytes))

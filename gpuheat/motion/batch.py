@@ -46,7 +46,7 @@ class Batch:
         got = [tuple(plane.shape) for plane in planes]
         for layout in layouts:
             shapes = layout.plane_shapes(height, width)
-            if any(str(plane.dtype) != "uint8" for plane in planes):
+            if any(plane.dtype != "uint8" for plane in planes):
                 break
             if got == [*shapes]:
                 return cls(layout, tuple(plane.reshape((1, *plane.shape)) for plane in planes))
