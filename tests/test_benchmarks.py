@@ -38,7 +38,7 @@ from benchmarks.gpu.results import HEADINGS, Measured, Outcome, Row, cells, rows
 from benchmarks.gpu.runner import OUT_OF_TIME, Budget, run_case
 from benchmarks.timing import Timing
 from benchmarks.video import contenders as ways
-from benchmarks.video.clips import Plan, make
+from benchmarks.video.clips import CAMERA, Plan, make
 from benchmarks.video.contenders import Contender, Counted, contenders, expected_luma, seed_recipe
 from benchmarks.video.measure import in_turn, peak_memory
 from benchmarks.video.scene import street
@@ -345,6 +345,15 @@ def test_made_clips_are_what_x264_writes_unless_told_otherwise(tmp_path: Path) -
     options = clip.path.read_bytes()
     for words in (b"crf=23.0", b"subme=7", b"keyint=250", b"sliced_threads=0"):
         assert words in options
+
+
+def test_made_clips_are_what_a_camera_writes(tmp_path: Path) -> None:
+    clip = make(Plan("small", 90, 160, 130, CAMERA), tmp_path)
+    with av.open(clip.path) as container:
+        pictures = [(picture.key_frame, picture.pict_type) for picture in container.decode(video=0)]
+    assert [number for number, (key, _) in enumerate(pictures) if key] == [0, 60, 120]
+    assert {kind for key, kind in pictures if not key} == {PictureType.P}
+    assert b"ref=1" in clip.path.read_bytes()
 
 
 def test_every_way_gives_the_seeds_result(tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ PACKAGES = ("gpuheat", "numpy", "numba", "opencv-python-headless", "opencv-pytho
 def video(quick: bool, output: Path | None, files: tuple[Path, ...], name: str, runs: int | None) -> None:
     """Measure the way from a video file to its heat map beside the plain OpenCV recipe and beside decoding alone.
 
-    Makes two clips of a street as a fixed camera sees it, 600 frames in 1080p and in 4K, in a folder that is removed
-    at the end. All take turns on the same file in the same run; a contender whose result is wrong stops it.
+    Makes clips of a street as a fixed camera sees it, 600 frames in 1080p and in 4K, each as the encoder of a camera
+    writes it and as x264 does by default, one at a time and in a folder that is removed at the end. All take turns on
+    the same file in the same run; a contender whose result is wrong stops it.
     """
     console = Console()
     if not console.is_terminal:
