@@ -34,9 +34,13 @@ class ArrayFrame:
     pixels: Any
     backend: Backend
 
-    def native(self, _planar_formats: Sequence[str]) -> Pixels:
+    def native(self, _native_formats: Sequence[str]) -> Pixels:
         """The pixels as they are."""
         return Pixels(FrameLayout.GRAY8 if self.pixels.ndim == 2 else FrameLayout.BGR24, (self.pixels,))
+
+    def native_luma(self, _native_formats: Sequence[str]) -> Pixels:
+        """That of :meth:`luma`."""
+        return Pixels(FrameLayout.GRAY8, (self.luma(),))
 
     def bgr(self) -> NDArray[np.uint8]:
         """The pixels on the host: (h, w, 3) BGR, or (h, w) grey."""

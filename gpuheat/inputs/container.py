@@ -27,6 +27,7 @@ __all__ = [
     "ALL_PROCESSORS",
     "MAX_PIXELS",
     "OPEN_OPTIONS",
+    "SILENT",
     "check_size",
     "decoded",
     "decoder_limit",
@@ -41,6 +42,11 @@ MAX_PIXELS: Final = 2**28
 """Of a picture; FFmpeg takes no more, either."""
 ALL_PROCESSORS: Final = 0
 """So many threads are one for each."""
+SILENT: Final = {"cfhd", "ffv1", "jpeg2000", "vp8"}
+"""Codecs whose decoders leave damage out without a word: what shows there was in the memory of the picture before.
+
+Which one that was depends on the number of threads, and on how long pictures are kept.
+"""
 PADDING: Final = 4  # times the pixels that are shown: decoders round sizes up, far above all for small pictures
 
 # up to PyAV 18 a title that is not UTF-8 would be an error; later versions have no such option and no such error
@@ -129,7 +135,10 @@ def video_of(
     except VideoError:
         container.close()
         raise
-    stream.thread_type = "NONE" if threads == 1 else "FRAME"
+    if threads == 1 and stream.codec.canonical_name == "ffv1":  # whose slices come out the same side by side
+        stream.thread_type, threads = "SLICE", ALL_PROCESSORS
+    else:
+        stream.thread_type = "NONE" if threads == 1 else "FRAME"
     stream.codec_context.thread_count = threads
     limit = decoder_limit(max_pixels)
     # one thread may begin half way, where H.264 would take the frames before it for lost; it marks damage anyway

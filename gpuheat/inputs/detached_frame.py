@@ -48,12 +48,16 @@ class DetachedFrame:
         made = (_or_error(make) for make in (lambda: frame.bgr().copy(), lambda: frame.luma().copy()))
         return cls(frame.number, frame.time, _or_error(native), *made)
 
-    def native(self, planar_formats: Sequence[str]) -> Pixels:
+    def native(self, native_formats: Sequence[str]) -> Pixels:
         """As :meth:`VideoFrame.native`."""
         pixels = _unless_error(self._native)
-        if pixels.layout.pixel_format in planar_formats:
+        if pixels.layout.pixel_format in native_formats:
             return pixels
         return Pixels(FrameLayout.BGR24, (self.bgr(),))
+
+    def native_luma(self, _native_formats: Sequence[str]) -> Pixels:
+        """That of :meth:`luma`."""
+        return Pixels(FrameLayout.GRAY8, (self.luma(),))
 
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, as :meth:`VideoFrame.bgr`."""

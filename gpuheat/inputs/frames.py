@@ -27,9 +27,12 @@ class Frame(Protocol):
     def time(self) -> Fraction | None:
         """Seconds since the beginning, exact; None where there are no times."""
 
-    def native(self, planar_formats: Sequence[str]) -> Pixels:
+    def native(self, native_formats: Sequence[str]) -> Pixels:
         """The frame's own planes where their format is one of these and they stand for just the picture
         :meth:`bgr` makes; else that picture."""
+
+    def native_luma(self, native_formats: Sequence[str]) -> Pixels:
+        """The frame's own luma plane, in whatever range it is, where gray8 is one of these; else :meth:`luma`."""
 
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8 BGR; (h, w) for frames that are grey in memory."""

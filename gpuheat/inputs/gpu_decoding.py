@@ -152,11 +152,15 @@ class GpuFrame(VideoFrame):
 
     _backend: DecodingBackend
 
-    def native(self, planar_formats: Sequence[str]) -> Pixels:
+    def native(self, native_formats: Sequence[str]) -> Pixels:
         """The picture's planes on the GPU, for the backend's ``gather``; :meth:`bgr` where nv12 is not wanted."""
-        if "nv12" not in planar_formats:
+        if "nv12" not in native_formats:
             return Pixels(FrameLayout.BGR24, (self.bgr(),))
         return Pixels(FrameLayout("nv12", conversion_of(self.picture)), self._backend.decoded(self.picture.planes))
+
+    def native_luma(self, native_formats: Sequence[str]) -> Pixels:
+        """As of the same picture decoded on the CPU. Waits for the GPU."""
+        return self._on_host().native_luma(native_formats)
 
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, what FFmpeg makes of the same picture decoded on the CPU. Waits for the GPU."""

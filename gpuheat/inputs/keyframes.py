@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Cut", "Part", "clean_start", "cut_into_parts"]
 
-SHORTEST: Final = 250
+SHORTEST: Final = 200
 """Frames of a part, at least; opening, seeking and adding up cost as much as some frames."""
 
 CLEAN_KEY_FRAMES: Final = {
     *("av1", "ffv1", "ffvhuff", "hevc", "huffyuv", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "prores", "rawvideo"),
-    *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "utvideo", "vp8", "vp9", "wmv1", "wmv2"),
+    *("msmpeg4v1", "msmpeg4v2", "utvideo", "vp8", "vp9", "wmv2"),
 }
-"""Codecs in which no frame shown from a key frame on needs one before it. H.264 says for each whether it is so."""
+"""Codecs in which no frame shown from a key frame on needs one before it. H.264 says for each whether it is so.
+
+Not msmpeg4v3 and wmv1: how their decoders round behind a damaged key frame depends on those before it.
+"""
 OPEN_GROUPS: Final = {"hevc", "mpeg1video", "mpeg2video", "mpeg4"}
 """Those in which frames read behind a key frame, but shown before it, may need one before it."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from gpuheat.backends.cpu_loops import numba_cpu
-from gpuheat.backends.cpu_planes import flat_plane
+from gpuheat.backends.cpu_planes import flat_plane, luma_style
 from gpuheat.errors import VideoError
 from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels, YuvToBgr
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BgrConverter", "VideoFrame", "conversion_of", "rotation_of"]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
+LIMITED: Final = FrameLayout("gray8", YUV_TO_BGR["bt601", "limited"])  # a grey picture's luma is then its BGR value
 PLANAR_FORMATS: Final = ("yuv420p", "yuvj420p")  # not nv12, of which FFmpeg makes another picture
 MATRICES: Final[dict[int, Literal["bt601", "bt709"]]] = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
 # AVCOL_SPC_BT709, UNSPECIFIED, BT470BG and SMPTE170M
@@ -53,9 +54,12 @@ class VideoFrame:
 
     def shows_the_same_as(self, other: VideoFrame) -> bool:
         """Whether both show the same picture, in colour and in brightness."""
+        ours, theirs = self.native(PLANAR_FORMATS), other.native(PLANAR_FORMATS)
+        if ours.layout.planar and ours.layout == theirs.layout:
+            return all(map(np.array_equal, ours.planes, theirs.planes))
         return np.array_equal(self.bgr(), other.bgr()) and np.array_equal(self.luma(), other.luma())
 
-    def native(self, planar_formats: Sequence[str]) -> Pixels:
+    def native(self, native_formats: Sequence[str]) -> Pixels:
         """The decoder's own planes where they are wanted and our conversion equals FFmpeg's, else :meth:`bgr`.
 
         It does for progressive 8-bit YUV 4:2:0 of even sides in BT.601 or BT.709, limited or full range. A frame
@@ -64,7 +68,7 @@ class VideoFrame:
         layout = _planar_layout(self.picture)
         if (
             layout is None
-            or layout.pixel_format not in planar_formats
+            or layout.pixel_format not in native_formats
             or any(plane.line_size < 0 for plane in self.picture.planes)
         ):
             return Pixels(FrameLayout.BGR24, (self.bgr(),))
@@ -84,16 +88,22 @@ class VideoFrame:
         The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
         otherwise OpenCV's grey of :meth:`bgr`.
         """
-        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
-            return np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
-        luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
-        if _range(self.picture) == "full":
+        native = self.native_luma(("gray8",))
+        luma = native.planes[0]
+        if native.layout == FrameLayout.GRAY8:
             return luma
-        # 16..235 to 0..255 with the numbers of the conversion to BGR: a grey picture's luma is then its BGR value
-        conversion = YUV_TO_BGR["bt601", "limited"]
         expanded = np.empty(luma.shape, np.uint8)
-        numba_cpu.expand_luma(*flat_plane(luma), np.int16(conversion.black), np.int16(conversion.gain), expanded)
+        numba_cpu.expand_luma(*flat_plane(luma), *luma_style(native.layout), expanded)
         return expanded
+
+    def native_luma(self, native_formats: Sequence[str]) -> Pixels:
+        """The luma plane as it lies in memory, in whatever range it is, where gray8 is wanted; else :meth:`luma`."""
+        if "gray8" not in native_formats:
+            return Pixels(FrameLayout.GRAY8, (self.luma(),))
+        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
+            return Pixels(FrameLayout.GRAY8, (np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8),))
+        luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
+        return Pixels(FrameLayout.GRAY8 if _range(self.picture) == "full" else LIMITED, (luma,))
 
 
 class BgrConverter:

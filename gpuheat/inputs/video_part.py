@@ -115,14 +115,13 @@ class PartReader:
             time = Fraction(0) if picture is None or picture.pts is None else (picture.pts - start) * unit
             if picture is not None and self._gpu is not None and (reason := self._gpu.refusal(picture)):
                 raise NotAsPromisedError(f"{where} cannot be used as the GPU decodes it: {reason}")
-            if number == len(stamps) and part.end is not None:
-                if picture is None or picture.pts == part.end.pts:
-                    if picture is not None:
-                        self.next_frame = self._frame(part.first + number, time, picture, self._to_bgr)
-                    break
-                continue
             if picture is None or picture.is_corrupt:
                 raise NotAsPromisedError(f"{where} is damaged")
+            if number == len(stamps) and part.end is not None:
+                if picture.pts == part.end.pts:
+                    self.next_frame = self._frame(part.first + number, time, picture, self._to_bgr)
+                    break
+                continue
             if number == len(stamps) or picture.pts != stamps[number]:
                 raise NotAsPromisedError(f"{where} is not shown when its packet says")
             shape = shape or (picture.width, picture.height, rotation_of(picture))

@@ -20,7 +20,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "444.mkv": {"pix_fmt": "yuv444p"},
     "10-bit.mp4": {"pix_fmt": "yuv420p10le"},
     "raw.avi": {"codec": "rawvideo", "pix_fmt": "bgr24"},
-    "grey.mkv": {"codec": "ffv1", "pix_fmt": "gray"},
+    "grey.mkv": {"pix_fmt": "gray"},
 }
 
 
