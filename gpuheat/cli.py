@@ -9,7 +9,6 @@ import sys
 import traceback
 from contextlib import contextmanager
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gpuheat.jobs.motion_run import MotionRun
+    from gpuheat.jobs.motion_videos import MotionVideos
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["main"]
@@ -237,9 +237,10 @@ def motion(
     """
     _quiet(quiet)
     from gpuheat.inputs.address import ends_only_when_asked
+    from gpuheat.jobs.identity import is_read_once
     from gpuheat.jobs.live import Refresh
     from gpuheat.jobs.motion_run import MotionRun
-    from gpuheat.jobs.motion_videos import files_named
+    from gpuheat.jobs.motion_videos import MotionVideos, files_named
     from gpuheat.outputs.files import OutputFolder
     from gpuheat.outputs.style import PictureStyle
 
@@ -250,7 +251,8 @@ def motion(
             log.error("the results so far cannot be written: %s", error)
 
     files = files_named(videos)
-    live = len(files) == 1 and ends_only_when_asked(files[0])
+    several = len(files) > 1
+    live = not several and ends_only_when_asked(files[0])
     if refresh is None and live:
         refresh = REFRESH
     between = None if refresh is None else Refresh(refresh, write_so_far)
@@ -258,57 +260,45 @@ def motion(
     with OutputFolder(output) as out:
         incomplete = None
         options |= {"times": None, "between": between}
+        saves = not options["keyframes"] and not any(map(is_read_once, files))
+        options |= {"checkpoint": out.path / CHECKPOINT if resume or saves else None, "resume": resume}
         try:
-            if len(files) > 1:
-                if resume:
-                    raise OptionError("--resume is for a single video")
-                heatmap = _of_videos(files, write_so_far, quiet=quiet, **options)
-            else:
-                saves = Path(files[0]).is_file() and not options["keyframes"]
-                checkpoint = out.path / CHECKPOINT if resume or saves else None
-                with MotionRun(files[0], checkpoint=checkpoint, resume=resume, **options) as run:
-                    _count(run, files[0], live=live, quiet=quiet)
-                    heatmap = run.result()
+            with MotionVideos(files, **options) if several else MotionRun(files[0], **options) as run:
+                _count(run, f"{len(files)} videos" if several else files[0], write_so_far, live=live, quiet=quiet)
+                heatmap = run.result()
         except IncompleteError as error:
             heatmap, incomplete = error.heatmap, error
         heatmap.write(out, style)
-    if incomplete is None and len(files) == 1:
+    if incomplete is None:
         run.forget()
     _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
     if incomplete is not None:
         raise incomplete
 
 
-def _count(run: MotionRun, video: str, *, live: bool, quiet: bool) -> None:
-    """Count all frames, live ones until Ctrl-C or SIGTERM; when these come for others, save what was counted."""
+def _count(
+    run: MotionRun | MotionVideos, name: str, write: Callable[[MotionHeatmap], None], *, live: bool, quiet: bool
+) -> None:
+    """Count all frames, live ones until Ctrl-C or SIGTERM; when these come for others, keep what was counted.
+
+    That is in a checkpoint; of several videos for which there is none, it is the heat map so far.
+    """
     from gpuheat.inputs.address import without_secrets
+    from gpuheat.jobs.motion_videos import MotionVideos
 
     try:
-        with _progress(without_secrets(video), quiet=quiet) as progress:
+        with _progress(without_secrets(name), quiet=quiet) as progress:
             run.count(progress)
     except SignalError as error:
         if live and run.counted_any:
             return
-        more = "; the same command with --resume goes on from what was counted" if run.save() else ""
+        more = ""
+        if run.save():
+            more = "; the same command with --resume goes on from what was counted"
+        elif isinstance(run, MotionVideos) and run.counted_any:
+            write(run.result("counting was interrupted"))
+            more = "; what was counted is written"
         raise SignalError(error.number, more) from None
-
-
-def _of_videos(
-    files: list[str], write: Callable[[MotionHeatmap], None], *, quiet: bool, **options: Any
-) -> MotionHeatmap:
-    """The heat map of several videos; when Ctrl-C or SIGTERM comes, that of what was counted is written."""
-    from gpuheat.jobs.motion_videos import MotionVideos
-
-    videos = MotionVideos(files, **options)
-    try:
-        with _progress(f"{len(files)} videos", quiet=quiet) as progress:
-            videos.count(progress)
-    except SignalError as error:
-        if not videos.counted_any:
-            raise
-        write(videos.result("counting was interrupted"))
-        raise SignalError(error.number, "; what was counted is written") from None
-    return videos.result()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["YUV_TO_BGR", "FrameLayout", "Pixels", "YuvToBgr", "to_bgr"]
+__all__ = ["YUV_TO_BGR", "FrameLayout", "Pixels", "YuvToBgr", "to_bgr", "to_grey"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ YUV_TO_BGR: Final[dict[tuple[Literal["bt601", "bt709"], Literal["limited", "full
     ("bt601", "full"): YuvToBgr(0, 8192, 11485, -2819, -5850, 14516),
     ("bt709", "full"): YuvToBgr(0, 8192, 12901, -1535, -3835, 15201),
 }
-"""By matrix and range. A frame that says nothing is BT.601, limited."""
+"""By matrix and range. A frame that says nothing is BT.601, limited. Both matrices make the same of grey pixels."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class FrameLayout:
     ==================================== ==================================================================
     ``FrameLayout.BGR24``                one array (h, w, 3), blue first, as OpenCV has it
     ``FrameLayout.GRAY8``                one array (h, w)
+    ``FrameLayout("gray8", YuvToBgr)``   one array (h, w), of luma: grey is what a pixel without colour becomes
     ``FrameLayout("yuv420p", YuvToBgr)`` three planes: Y (h, w), U and V (h / 2, w / 2); h and w are even
     ``FrameLayout("nv12", YuvToBgr)``    two planes: Y (h, w) and UV (h / 2, w / 2, 2); h and w are even
     ==================================== ==================================================================
@@ -61,7 +62,7 @@ class FrameLayout:
     @property
     def planar(self) -> bool:
         """Whether a frame is a tuple of planes, and not one array."""
-        return self.conversion is not None
+        return self.pixel_format in ("yuv420p", "nv12")
 
     def plane_shapes(self, height: int, width: int) -> tuple[tuple[int, ...], ...]:
         """The shapes of the planes of a frame of ``height`` by ``width`` px."""
@@ -96,6 +97,15 @@ class Pixels:
     def frame(self) -> Any:
         """The frame as counters and backends take it: a tuple of planes, or one array."""
         return self.planes if self.layout.planar else self.planes[0]
+
+
+def to_grey(luma: NDArray[Any], conversion: YuvToBgr) -> NDArray[np.uint8]:
+    """The uint8 grey of luma, as :class:`YuvToBgr` says for pixels without colour."""
+    import numpy as np
+
+    y = (np.arange(256) - conversion.black) * 8 * conversion.gain >> 16
+    grey: NDArray[np.uint8] = y.clip(0, 255).astype(np.uint8)[luma]
+    return grey
 
 
 def to_bgr(planes: tuple[NDArray[Any], ...], layout: FrameLayout) -> NDArray[np.uint8]:

@@ -12,12 +12,12 @@ from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, equal, inlined,
 
 __all__ = [
     "FRAMES_AT_ONCE",
-    "FRAMES_IN_16_BITS",
-    "add_motion_rows",
+    "add_grey_rows",
+    "add_motion_rows_bgr",
+    "add_motion_rows_grey",
     "add_motion_rows_yuv",
     "add_picture_rows_yuv",
     "expand_luma",
-    "move_partial_sums",
 ]
 
 BLUE = np.int32(grey.BLUE)
@@ -89,15 +89,14 @@ def _add_up(motion: Array, y: int, begin: int, mask: Array, counts: Array, decay
 SUMS = (read(nb.uint8, 2), written(nb.uint32, 2), written(nb.float64, 2), nb.float64)  # mask, counts, decayed, weight
 
 
-@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 4, nb.uint8, nb.int32, *SUMS))
-def add_motion_rows(
+@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 3, nb.uint8, nb.int32, *SUMS))
+def add_motion_rows_bgr(
     previous: Array,
     previous_pitch: int,
     frame: Array,
     frame_pitch: int,
     first: int,
     last: int,
-    channels: int,
     width: int,
     threshold: Any,
     limit: Any,
@@ -106,12 +105,11 @@ def add_motion_rows(
     decayed: Array,
     weight: float,
 ) -> np.int64:
-    """Compare the rows first <= y < last of two BGR or grey frames; returns how many pixels moved.
+    """Compare the rows first <= y < last of two BGR frames; returns how many pixels moved.
 
     previous, frame   flat uint8; row y begins at y * pitch
-    channels          3: BGR, 1: grey
-    threshold         uint8; a grey pixel moved when its difference is above it
-    limit             int32; a BGR pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
+    threshold         uint8; that of the grey value, above which a pixel moved
+    limit             int32; a pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
     mask              (h, w) uint8, or (0, 0): every pixel counts
     counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
     decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
@@ -120,23 +118,19 @@ def add_motion_rows(
     first-level cache. A grey value is at most the largest of its three differences, so a row in which none is
     above the threshold has no motion, and is done with after one pass, 64 bytes at a time.
     """
-    difference = np.empty(width * channels, np.uint8)
+    difference = np.empty(3 * width, np.uint8)
     motion = np.empty(width, np.uint8)
     total = np.int64(0)
     for y in range(first, last):
-        p = previous[y * previous_pitch : y * previous_pitch + width * channels]
-        f = frame[y * frame_pitch : y * frame_pitch + width * channels]
+        p = previous[y * previous_pitch : y * previous_pitch + 3 * width]
+        f = frame[y * frame_pitch : y * frame_pitch + 3 * width]
         if _differences(p, f, difference) <= threshold:
             continue
-        if channels == 3:
-            for x in range(width):
-                weighted = _weighted(
-                    np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
-                )
-                motion[x] = np.uint8(weighted >= limit)
-        else:
-            for x in range(width):
-                motion[x] = np.uint8(difference[x] > threshold)
+        for x in range(width):
+            weighted = _weighted(
+                np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
+            )
+            motion[x] = np.uint8(weighted >= limit)
         total += _add_up(motion, y, 0, mask, counts, decayed, weight)
     return total
 
@@ -202,6 +196,52 @@ def _change(difference: Any, factor: Any) -> Any:
     return np.int32(np.int32(np.int32(np.int32(difference) * np.int32(8)) * abs(np.int32(factor))) >> 16) + np.int32(1)
 
 
+@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 3, nb.int32, nb.int16, nb.int16, *SUMS))
+def add_motion_rows_grey(
+    previous: Array,
+    previous_pitch: int,
+    frame: Array,
+    frame_pitch: int,
+    first: int,
+    last: int,
+    width: int,
+    threshold: Any,
+    black: Any,
+    gain: Any,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+) -> np.int64:
+    """The same for two frames of luma, whose grey is clip(((Y - black) * 8 * gain) >> 16).
+
+    threshold     int32; a pixel moved when the difference of its grey is above it
+    black, gain   int16, as in gpuheat.pixels.YuvToBgr; 0 and 8192: grey is Y
+    The rest as in add_motion_rows_bgr.
+
+    The largest difference of luma in a block bounds that of its grey, so most blocks of a coded video are done
+    with after one pass over their bytes, and the others are brought to grey in registers.
+    """
+    blocks = (width + BLOCK - 1) // BLOCK
+    most = np.empty(blocks, np.uint8)
+    motion = np.empty(BLOCK, np.uint8)
+    total = np.int64(0)
+    for y in range(first, last):
+        p = previous[y * previous_pitch : y * previous_pitch + width]
+        f = frame[y * frame_pitch : y * frame_pitch + width]
+        _differences_of_blocks(p, f, BLOCK, most)
+        for block in range(blocks):
+            if _change(most[block], gain) > threshold:
+                begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
+                before, now, moving = p[begin:end], f[begin:end], motion[: end - begin]
+                for x in range(before.shape[0]):
+                    one = _clipped(_scaled(_times_8(before[x], black), gain))
+                    other = _clipped(_scaled(_times_8(now[x], black), gain))
+                    moving[x] = np.uint8(abs(np.int16(one - other)) > threshold)
+                total += _add_up(moving, y, begin, mask, counts, decayed, weight)
+    return total
+
+
 @compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int16, 1), *SUMS))
 def add_motion_rows_yuv(
     previous_y: Array,
@@ -233,7 +273,7 @@ def add_motion_rows_yuv(
     chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
     width                 px, even
     factors               (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    limit, mask, counts, decayed, weight   as in add_motion_rows, for BGR
+    limit, mask, counts, decayed, weight   as in add_motion_rows_bgr
 
     Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
     read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
@@ -291,6 +331,14 @@ def add_motion_rows_yuv(
     return total
 
 
+@inlined
+def _add_color(luma: Array, offsets: Array, sums: Array) -> None:
+    """Add one colour of a row: luma (w,) and offsets (w / 2,) int16, sums (w,) uint16."""
+    for i in range(offsets.shape[0]):
+        for x in range(2 * i, 2 * i + 2):
+            sums[x] = np.uint16(sums[x] + np.uint16(_clipped(np.int16(luma[x] + offsets[i]))))
+
+
 @compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint8, 2)))
 def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array) -> None:
     """Bring luma of another range to 0..255: clip(((Y - black) * 8 * gain) >> 16).
@@ -306,76 +354,17 @@ def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array)
             expanded_row[x] = np.uint8(_clipped(_scaled(_times_8(row[x], black), gain)))
 
 
+@compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint16, 2)))
+def add_grey_rows(luma: Array, pitch: int, black: Any, gain: Any, sums: Array) -> None:
+    """Add the grey of luma, as in add_motion_rows_grey, to (h, w) uint16 sums, which hold 257 frames."""
+    height, width = sums.shape
+    for y in range(height):
+        row, out = luma[y * pitch : y * pitch + width], sums[y]
+        for x in range(width):
+            out[x] = np.uint16(out[x] + np.uint16(_clipped(_scaled(_times_8(row[x], black), gain))))
+
+
 FRAMES_AT_ONCE = 4
-FRAMES_IN_16_BITS = 112
-"""So many can be added up: luma, colour and what clipping took away are between -291 and 291, in every conversion."""
-
-PARTIAL_SUMS = (written(nb.int16, 2), written(nb.int16, 3), written(nb.int16, 3), written(nb.uint8, 1))
-
-
-@inlined
-def _add_scaled_luma(row: Array, black: Any, gain: Any, sums: Array, least: Array, most: Array) -> None:
-    """Add a row of luma, brought to 0..255 and not clipped, to sums; widen the range at each place."""
-    for x in range(row.shape[0]):
-        sums[x] = np.int16(sums[x] + _scaled(_times_8(row[x], black), gain))
-        least[x], most[x] = min(least[x], row[x]), max(most[x], row[x])
-
-
-@inlined
-def _add_color_offsets(u: Array, v: Array, step: int, factors: Array, sums: tuple[Array, ...]) -> None:
-    """Add what :func:`_color_offsets` gives to sums of each."""
-    blue, green, red = sums
-    for i in range(blue.shape[0]):
-        du, dv = _times_8(u[i * step], np.int16(128)), _times_8(v[i * step], np.int16(128))
-        blue[i] = np.int16(blue[i] + _scaled(du, factors[5]))
-        green[i] = np.int16(green[i] + np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4])))
-        red[i] = np.int16(red[i] + _scaled(dv, factors[2]))
-
-
-@inlined
-def _widen(row: Array, step: int, least: Array, most: Array) -> None:
-    """Widen the range at each place by a row of bytes, at every step-th place."""
-    for i in range(least.shape[0]):
-        value = row[i * step]
-        least[i], most[i] = min(least[i], value), max(most[i], value)
-
-
-@inlined
-def _range(least: Array, most: Array) -> Any:
-    """The least of the one and the most of the other."""
-    low, high = np.uint8(255), np.uint8(0)
-    for i in range(least.shape[0]):
-        low, high = min(low, least[i]), max(high, most[i])
-    return low, high
-
-
-@inlined
-def _ends(low: Any, high: Any, middle: Any, factor: Any) -> Any:
-    """The least and the most that (value - middle) * 8 * factor >> 16 can be, for bytes of a range."""
-    one, other = _scaled(_times_8(low, middle), factor), _scaled(_times_8(high, middle), factor)
-    return min(one, other), max(one, other)
-
-
-@inlined
-def _twice_each(offsets: Array, wide: Array) -> None:
-    """Every value once for each of its two pixels."""
-    for i in range(offsets.shape[0]):
-        wide[2 * i] = offsets[i]
-        wide[2 * i + 1] = offsets[i]
-
-
-@inlined
-def _add_what_is_clipped(row: Array, offsets: Array, black: Any, gain: Any, values: Array, sums: Array) -> bool:
-    """Add, for a stretch of a row, how clipping changes one colour; whether it does. ``values`` is written to."""
-    least, most = np.int16(255), np.int16(0)
-    for x in range(row.shape[0]):
-        values[x] = np.int16(_scaled(_times_8(row[x], black), gain) + offsets[x])
-        least, most = min(least, values[x]), max(most, values[x])
-    if least >= 0 and most <= 255:
-        return False
-    for x in range(row.shape[0]):
-        sums[x] = np.int16(sums[x] + np.int16(_clipped(values[x]) - values[x]))
-    return True
 
 
 @compiled(
@@ -385,7 +374,7 @@ def _add_what_is_clipped(row: Array, offsets: Array, black: Any, gain: Any, valu
             equal(nb.int64, 3 * frames),
             *(nb.int64,) * 4,
             read(nb.int16, 1),
-            *PARTIAL_SUMS,
+            written(nb.uint16, 3),
         )
         for frames in (1, FRAMES_AT_ONCE)
     )
@@ -398,125 +387,32 @@ def add_picture_rows_yuv(
     chroma_step: int,
     width: int,
     factors: Array,
-    luma: Array,
-    color: Array,
-    clipped: Array,
-    has_clipped: Array,
+    sums: Array,
 ) -> None:
-    """Add the BGR pictures of YUV 4:2:0 frames to partial sums: the chroma rows first <= row < last.
+    """Add the BGR pictures of YUV 4:2:0 frames to sums: the chroma rows first <= row < last.
 
-    A colour is the sum of luma and of what its chroma adds to that, clipped to 0..255. What is clipped is little in
-    most pictures and in most parts of one: so luma, and what chroma adds for each 2 x 2 block, are added up as if
-    nothing were, and apart from them what clipping changed, where the extremes of a block of pixels allow it at all.
-
-    planes       Y, U and V of one frame after the other; flat uint8, row y begins at y * pitch. One frame, or
-                 FRAMES_AT_ONCE, while whose rows are added the sums stay in the first-level cache
-    luma         (h, w) int16
-    color        (3, h / 2, w / 2) int16: blue, green, red
-    clipped      (3, h, w) int16; only rows are written to in which something was clipped
-    has_clipped  (h,) uint8, set to 1 where they are
-    The rest as in add_motion_rows_yuv. The sums hold FRAMES_IN_16_BITS frames.
+    planes    Y, U and V of one frame after the other; flat uint8, row y begins at y * pitch. One frame, or
+              FRAMES_AT_ONCE, while whose rows are added the sums stay in the first-level cache
+    sums      (3, h, w) uint16: blue, green and red in planes of their own, which keeps the loops vectorised;
+              holds 257 frames
+    The rest as in add_motion_rows_yuv.
     """
     half = width // 2
-    blocks = (width + BLOCK - 1) // BLOCK
     offsets = np.empty((3, half), np.int16)
-    wide, values = np.empty(BLOCK, np.int16), np.empty(BLOCK, np.int16)
-    may_clip = np.empty((3, blocks), np.bool_)
-    least, most = np.empty((3, width), np.uint8), np.empty((3, width), np.uint8)  # of Y, U and V, in a row of blocks
-    middle = np.int16(128)
-    black, gain, red_v, green_u, green_v, blue_u = factors
+    luma = np.empty(width, np.int16)
+    black, gain = factors[0], factors[1]
     for row in range(first, last):
-        least[:] = 255
-        most[:] = 0
         for plane in range(0, len(planes), 3):
             u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
             u = planes[plane + 1][u_at : u_at + half * chroma_step]
             v = planes[plane + 2][v_at : v_at + half * chroma_step]
-            sums = (color[0, row], color[1, row], color[2, row])
             if chroma_step == 1:
-                _add_color_offsets(u, v, 1, factors, sums)
-                _widen(u, 1, least[1, :half], most[1, :half])
-                _widen(v, 1, least[2, :half], most[2, :half])
+                _color_offsets(u, v, 1, factors, offsets)
             else:
-                _add_color_offsets(u, v, 2, factors, sums)
-                _widen(u, 2, least[1, :half], most[1, :half])
-                _widen(v, 2, least[2, :half], most[2, :half])
+                _color_offsets(u, v, 2, factors, offsets)
             for y in range(2 * row, 2 * row + 2):
                 f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
-                _add_scaled_luma(f, black, gain, luma[y], least[0], most[0])
-        for block in range(blocks):
-            begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
-            i, j = begin // 2, end // 2
-            low_y, high_y = _range(least[0, begin:end], most[0, begin:end])
-            low_u, high_u = _range(least[1, i:j], most[1, i:j])
-            low_v, high_v = _range(least[2, i:j], most[2, i:j])
-            bright = _ends(low_y, high_y, black, gain)
-            blue = _ends(low_u, high_u, middle, blue_u)
-            green, green_of_v = _ends(low_u, high_u, middle, green_u), _ends(low_v, high_v, middle, green_v)
-            red = _ends(low_v, high_v, middle, red_v)
-            lowest = (blue[0], np.int16(green[0] + green_of_v[0]), red[0])
-            highest = (blue[1], np.int16(green[1] + green_of_v[1]), red[1])
-            for each in range(3):
-                may_clip[each, block] = bright[0] + lowest[each] < 0 or bright[1] + highest[each] > 255
-        if not may_clip.any():
-            continue
-        for plane in range(0, len(planes), 3):
-            u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
-            u = planes[plane + 1][u_at : u_at + half * chroma_step]
-            v = planes[plane + 2][v_at : v_at + half * chroma_step]
-            first_at, second_at = 2 * row * pitches[plane], (2 * row + 1) * pitches[plane]
-            upper = planes[plane][first_at : first_at + width]
-            lower = planes[plane][second_at : second_at + width]
-            for block in range(blocks):
-                if not (may_clip[0, block] or may_clip[1, block] or may_clip[2, block]):
-                    continue
-                begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
-                i, j = begin // 2, end // 2
-                if chroma_step == 1:
-                    _color_offsets(u[i:j], v[i:j], 1, factors, offsets[:, i:j])
-                else:
-                    _color_offsets(u[begin:end], v[begin:end], 2, factors, offsets[:, i:j])
-                for each in range(3):
-                    if may_clip[each, block]:
-                        _twice_each(offsets[each, i:j], wide[: end - begin])
-                        for y, f in ((2 * row, upper), (2 * row + 1, lower)):
-                            out = clipped[each, y, begin:end]
-                            if _add_what_is_clipped(f[begin:end], wide, black, gain, values, out):
-                                has_clipped[y] = 1
-
-
-@inlined
-def _move(values: Array, sums: Array) -> None:
-    """Add a row to sums, and set it to 0."""
-    for x in range(values.shape[0]):
-        sums[x] += values[x]
-        values[x] = 0
-
-
-@compiled(
-    *(
-        nb.void(*PARTIAL_SUMS, written(number, 2), written(number, 3), written(number, 3), written(nb.uint8, 1))
-        for number in (nb.int32, nb.int64)
-    )
-)
-def move_partial_sums(
-    luma: Array,
-    color: Array,
-    clipped: Array,
-    has_clipped: Array,
-    all_luma: Array,
-    all_color: Array,
-    all_clipped: Array,
-    all_has_clipped: Array,
-) -> None:
-    """Add partial sums, as in add_picture_rows_yuv, to sums of the same kind with more bits, and set them to 0."""
-    for y in range(luma.shape[0]):
-        _move(luma[y], all_luma[y])
-        if has_clipped[y] != 0:
-            for each in range(3):
-                _move(clipped[each, y], all_clipped[each, y])
-            has_clipped[y] = 0
-            all_has_clipped[y] = 1
-    for each in range(3):
-        for row in range(color.shape[1]):
-            _move(color[each, row], all_color[each, row])
+                for x in range(width):
+                    luma[x] = _scaled(_times_8(f[x], black), gain)
+                for color in range(3):
+                    _add_color(luma, offsets[color], sums[color, y])

@@ -7,20 +7,21 @@ contiguity are the caller's promise.
 
 from gpuheat.kernels.cpu_frames import (
     FRAMES_AT_ONCE,
-    FRAMES_IN_16_BITS,
-    add_motion_rows,
+    add_grey_rows,
+    add_motion_rows_bgr,
+    add_motion_rows_grey,
     add_motion_rows_yuv,
     add_picture_rows_yuv,
     expand_luma,
-    move_partial_sums,
 )
 from gpuheat.kernels.cpu_points import add_points_part
 from gpuheat.kernels.cpu_smoothing import area_mean_rows, blur_along_columns, blur_along_rows
 
 __all__ = [
     "FRAMES_AT_ONCE",
-    "FRAMES_IN_16_BITS",
-    "add_motion_rows",
+    "add_grey_rows",
+    "add_motion_rows_bgr",
+    "add_motion_rows_grey",
     "add_motion_rows_yuv",
     "add_picture_rows_yuv",
     "add_points_part",
@@ -28,5 +29,4 @@ __all__ = [
     "blur_along_columns",
     "blur_along_rows",
     "expand_luma",
-    "move_partial_sums",
 ]

@@ -56,6 +56,19 @@ def noise(shape: tuple[int, ...], *, seed: int = 0) -> NDArray[np.uint8]:
     return np.where(random.random(shape) < 0.5, wide, narrow).astype(np.uint8)
 
 
+def ffmpeg_grey(luma: NDArray[np.uint8], color_range: int) -> NDArray[np.uint8]:
+    """The grey FFmpeg makes of the luma (h, w), both even, of a picture without colour; ``color_range`` is FFmpeg's."""
+    height, width = luma.shape
+    frame = av.VideoFrame.from_ndarray(np.full((height * 3 // 2, width), 128, np.uint8), format="yuv420p")
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    rows[:height, :width] = luma
+    frame.color_range = color_range
+    bgr = frame.to_ndarray(format="bgr24")
+    assert (bgr == bgr[..., :1]).all()
+    return np.asarray(bgr[..., 0], np.uint8)
+
+
 def recipe(
     frames: Iterable[Picture], threshold: int = 25, mask: NDArray[Any] | None = None
 ) -> tuple[NDArray[np.float32], list[int]]:
@@ -132,7 +145,8 @@ def decoded(path: Path) -> list[Shown]:
                 continue
             for picture in pictures:
                 start = picture.pts if start is None else start
-                time = None if picture.pts is None else (picture.pts - start) * picture.time_base
+                untimed = picture.pts is None or picture.time_base is None
+                time = None if untimed else (picture.pts - start) * picture.time_base
                 shown.append(Shown(time, picture.to_ndarray(format="bgr24"), picture.rotation))
             if packet.stream is not stream:  # the container broke off: what the decoder held back came last
                 break
@@ -141,7 +155,7 @@ def decoded(path: Path) -> list[Shown]:
 
 def upright(accumulator: NDArray[Any], rotation: int) -> NDArray[Any]:
     """A picture as lies in the file, as it is shown: turned counter-clockwise."""
-    return np.rot90(accumulator, rotation // 90)
+    return np.rot90(accumulator, round(rotation / 90))
 
 
 def turn_mp4(path: Path, degrees: int) -> Path:

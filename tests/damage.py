@@ -20,7 +20,7 @@ from clips import decoded, encode, recipe, scene, upright
 from gpuheat import MotionHeatmap, motion_heatmap
 from gpuheat.errors import IncompleteError, VideoError
 from gpuheat.inputs import keyframes
-from gpuheat.inputs.video import SLACK
+from gpuheat.inputs.findings import SLACK
 
 FRAMES, RATE = 60, 25
 X264 = "keyint=12:min-keyint=12:scenecut=0"
@@ -29,13 +29,20 @@ CLIPS: dict[str, dict[str, Any]] = {
     "b-frames.mp4": {"options": {"x264-params": f"{X264}:bframes=3"}},
     "open-gop.mkv": {"options": {"x264-params": f"{X264}:bframes=3:open-gop=1"}},
     "h264.ts": {"options": {"x264-params": f"{X264}:bframes=2"}},
+    "open-gop.ts": {"options": {"x264-params": f"{X264}:bframes=4:open-gop=1:b-pyramid=none:weightp=2"}},
     "one-group.mp4": {"options": {"x264-params": "bframes=0"}},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": X265}},
+    "hevc-open-gop.ts": {"codec": "libx265", "options": {"x265-params": f"{X265}:open-gop=1"}},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12"}},
     "mpeg2.ts": {"codec": "mpeg2video", "options": {"g": "12", "bf": "2"}},
     "mjpeg.mkv": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "vp8.webm": {"codec": "libvpx", "options": {"g": "12", "lag-in-frames": "16"}},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"g": "12", "lag-in-frames": "16"}},
+    "ffv1.mkv": {"codec": "ffv1", "options": {"g": "12"}},
+    "msmpeg4.avi": {"codec": "msmpeg4", "options": {"g": "12"}},
+    "wmv.asf": {"codec": "wmv2", "options": {"g": "12"}},
 }
-KINDS = ["flip 1", "flip 5", "flip 50", "zeros", "swap", "repeat", "insert", "remove"]
+KINDS = 3 * ["flip 1", "flip 5", "flip 50", "zeros", "swap", "repeat", "insert", "remove"]
 PLACES = [2, 5, 15, 25, 40, 50, 65, 75, 90, 99]  # where files are truncated, %
 BACKGROUNDS = ["first", "mean", "median"]
 

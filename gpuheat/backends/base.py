@@ -46,8 +46,11 @@ class Backend(Protocol):
         """What it computes on, for people: ``"CPU, 2 threads"``."""
 
     @property
-    def planar_formats(self) -> tuple[str, ...]:
-        """The planar pixel formats it had rather be given as they are than converted to BGR before."""
+    def native_formats(self) -> tuple[str, ...]:
+        """The pixel formats it had rather be given as a decoder has them than converted before.
+
+        Planar ones, which would become BGR; and gray8, of luma that would be brought to 0..255.
+        """
 
     def asarray(self, values: object) -> Array:
         """Adopt an array without a copy where it already lies in the right place.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from gpuheat.pixels import FrameLayout, YuvToBgr
 
-__all__ = ["flat_plane", "flat_planes", "yuv_style"]
+IDENTITY: Final = 8192  # (value * 8 * this) >> 16 is the value
+__all__ = ["flat_plane", "flat_planes", "luma_style", "yuv_style"]
 
 
 def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> tuple[Any, ...]:
@@ -27,6 +28,12 @@ def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[n
     """Distance between two values of one colour, and the six factors of the conversion, as the loops want them."""
     numbers = [getattr(conversion, name) for name in ("black", "gain", "red_v", "green_u", "green_v", "blue_u")]
     return 2 if layout.pixel_format == "nv12" else 1, np.array(numbers, np.int16)
+
+
+def luma_style(layout: FrameLayout) -> tuple[np.int16, np.int16]:
+    """Black and gain of a gray8 layout, as the loops want them."""
+    black, gain = (0, IDENTITY) if layout.conversion is None else (layout.conversion.black, layout.conversion.gain)
+    return np.int16(black), np.int16(gain)
 
 
 def flat_plane(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:

@@ -12,7 +12,7 @@ import numpy as np
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.host import HostArrays, lies_on_gpu
-from gpuheat.errors import InputError
+from gpuheat.errors import InputError, OptionError
 from gpuheat.kernels import geometry, grey
 from gpuheat.pixels import FrameLayout
 
@@ -97,7 +97,7 @@ class CudaBackend(ABC):
     Work goes to the caller's current stream. What a subclass adds: its arrays, and how its kernels are launched.
     """
 
-    planar_formats = ("yuv420p", "nv12")
+    native_formats = ("yuv420p", "nv12")
     name: str
     pairs_at_once: int
     """Pairs one launch can count."""
@@ -276,6 +276,8 @@ class CudaBackend(ABC):
             decayed=decayed,
             weights=weights,
         )
+        if layout.pixel_format == "gray8" and layout.conversion is not None:
+            raise OptionError(f"{self.name} compares gray8 frames of the range 0 to 255 alone: bring them there before")
         self._check_own(*planes_of(previous, layout), *planes_of(frames, layout), moved, counts, mask, decayed)
         pairs = moved.shape[0]
         if pairs == 0:

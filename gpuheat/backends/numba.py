@@ -9,7 +9,7 @@ import numpy as np
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
-from gpuheat.backends.cpu_planes import flat_planes, yuv_style
+from gpuheat.backends.cpu_planes import flat_planes, luma_style, yuv_style
 from gpuheat.backends.host import HostArrays
 from gpuheat.kernels import grey
 from gpuheat.pixels import FrameLayout
@@ -38,7 +38,7 @@ class NumbaBackend(HostArrays):
     """
 
     name = "numba"
-    planar_formats = ("yuv420p", "nv12")
+    native_formats = ("yuv420p", "nv12", "gray8")
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or processors()
@@ -161,11 +161,12 @@ def _comparison(
 ) -> tuple[Callable[..., Any], int, tuple[Any, ...]]:
     """The loop that compares frames of a layout, how many rows of work it has, and what it is to be told."""
     limit = np.int32(grey.lowest_moving_sum(threshold))
-    if layout.conversion is not None:
-        chroma_step, factors = yuv_style(layout, layout.conversion)
-        return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, limit, factors)
-    channels = 3 if layout == FrameLayout.BGR24 else 1
-    return numba_cpu.add_motion_rows, height, (channels, width, np.uint8(threshold), limit)
+    if layout.pixel_format == "gray8":
+        return numba_cpu.add_motion_rows_grey, height, (width, np.int32(threshold), *luma_style(layout))
+    if layout.conversion is None:
+        return numba_cpu.add_motion_rows_bgr, height, (width, np.uint8(threshold), limit)
+    chroma_step, factors = yuv_style(layout, layout.conversion)
+    return numba_cpu.add_motion_rows_yuv, height // 2, (chroma_step, width, limit, factors)
 
 
 def _mirrored(size: int, radius: int) -> NDArray[np.intp]:

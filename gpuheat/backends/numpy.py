@@ -10,7 +10,7 @@ import numpy as np
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.host import HostArrays
-from gpuheat.pixels import FrameLayout, to_bgr
+from gpuheat.pixels import FrameLayout, to_bgr, to_grey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class NumpyBackend(HostArrays):
     """Backend ``numpy``; see :class:`gpuheat.backends.base.Backend` for what the operations do."""
 
     name = "numpy"
-    planar_formats = ()
+    native_formats = ()
 
     @property
     def device(self) -> str:
@@ -75,7 +75,7 @@ class NumpyBackend(HostArrays):
         for pair, planes in enumerate(zip(*planes_of(frames, layout), strict=True)):
             now = _picture(planes, layout)
             difference = cv2.absdiff(before, now)
-            grey = difference if layout == FrameLayout.GRAY8 else cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY)
+            grey = difference if layout.pixel_format == "gray8" else cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY)
             motion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
             if mask is not None:
                 motion[mask == 0] = 0
@@ -100,7 +100,9 @@ class NumpyBackend(HostArrays):
 
 def _picture(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> NDArray[np.uint8]:
     """One frame as a picture OpenCV takes: (h, w, 3) BGR or (h, w) grey."""
-    return to_bgr(planes, layout) if layout.planar else np.ascontiguousarray(planes[0])
+    if layout.planar:
+        return to_bgr(planes, layout)
+    return np.ascontiguousarray(planes[0]) if layout.conversion is None else to_grey(planes[0], layout.conversion)
 
 
 def _bins(edges: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.intp]:

@@ -9,15 +9,17 @@ import tempfile
 import time
 import zlib
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from gpuheat.errors import InputError, OptionError
+from gpuheat.jobs.identity import differences, identity_of, is_read_once
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["INTERVAL", "Checkpoint"]
@@ -28,14 +30,14 @@ INTERVAL: Final = 30.0
 FORMAT: Final = 2
 """Of the file, and of what the classes give as their state: a number of its own for each that was ever written."""
 
-ENDS: Final = 2**20  # bytes at the head and at the tail of a video that tell it from others
 CHUNK: Final = 2**22
 CHECKSUM: Final = 4  # bytes
+EARLIER: Final = "earlier"
 log = logging.getLogger("gpuheat")
 
 
 class Checkpoint:
-    """Holds the state of a run over one video with certain settings: nested dictionaries of arrays and plain values.
+    """Holds the state of a run over videos with certain settings: nested dictionaries of arrays and plain values.
 
     The file is an uncompressed ``.npz`` without pickles, followed by the CRC-32 of all its bytes. It appears whole or
     not at all.
@@ -44,39 +46,66 @@ class Checkpoint:
     ----------
     path
         The file; its folder exists.
-    video
-        The file that is read.
+    videos
+        The files that are read one after the other, one at least; what is saved depends on the first of them.
     settings
         Those on which the result depends.
 
     Raises
     ------
     OptionError
-        If the video is not a file.
+        If one of the videos can be read only once.
     """
 
-    def __init__(self, path: str | os.PathLike[str], video: Path, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], videos: Sequence[str | os.PathLike[str]], settings: dict[str, Any]
+    ) -> None:
         self.path = Path(path)
-        self._video = video
+        self._videos = videos
         self._settings = settings
-        if not video.is_file():
-            raise OptionError(f"a checkpoint is for a video file, and {video} is none")
-        self._input = _identity(video)
+        for video in videos:
+            if is_read_once(video):
+                raise OptionError(f"a checkpoint is for video files, and {os.fspath(video)} is none")
+        self._inputs = [identity_of(videos[0])]
         self._due = time.monotonic() + INTERVAL
         self._told = False
+
+    def reach(self, videos: int) -> None:
+        """Take note that what is saved from now on depends on the first so many videos."""
+        self._inputs += map(identity_of, self._videos[len(self._inputs) : videos])
 
     @property
     def is_due(self) -> bool:
         """Whether the last one was written long ago."""
         return time.monotonic() >= self._due
 
+    def begin(self, resume: bool) -> dict[str, Any] | None:
+        """The state to go on from, if there is one; None where a run begins anew.
+
+        Where it is not to resume, the file of an earlier run gets another name until this one has ended well.
+
+        Raises
+        ------
+        InputError, OptionError
+            As :meth:`load` does; if the file cannot be renamed.
+        """
+        if not resume:
+            self._keep_earlier()
+            return None
+        state = self.load()
+        if state is None:
+            log.info("no checkpoint %s to go on from: from the beginning", self.path)
+        return state
+
     def load(self) -> dict[str, Any] | None:
         """The state that was saved; None where there is none. A damaged file gets another name.
+
+        It may be that of more videos than were reached, which then are.
 
         Raises
         ------
         InputError
-            If it is that of another video, or cannot be read.
+            If it is that of other videos, or cannot be read.
         OptionError
             If it was made with other settings.
         """
@@ -85,8 +114,7 @@ class Checkpoint:
                 return None
             with self.path.open("rb") as file:
                 if not _is_whole(file):
-                    aside = self.path.with_name(f"{self.path.name}.damaged")
-                    os.replace(self.path, aside)
+                    aside = self._set_aside("damaged")
                     log.error("the checkpoint %s is damaged and now called %s", self.path, aside.name)
                     return None
                 with np.load(file, allow_pickle=False) as members:
@@ -100,7 +128,7 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> bool:
         """Write it, and wait until it is on the disk; whether that was possible. The first failure is told."""
         arrays: dict[str, NDArray[Any]] = {}
-        about = {"format": FORMAT, "input": self._input, "settings": self._settings}
+        about = {"format": FORMAT, "inputs": self._inputs, "settings": self._settings}
         packed = json.dumps(about | {"state": _packed(state, arrays)})
         try:
             self._write({"state": np.frombuffer(packed.encode(), np.uint8), **arrays})
@@ -114,9 +142,30 @@ class Checkpoint:
         return True
 
     def remove(self) -> None:
-        """Remove the file, which is not needed any more, and what an interrupted run left of one."""
+        """Remove the file, which is not needed any more, that of an earlier run, and what was left half-written."""
         self.path.unlink(missing_ok=True)
+        self._aside(EARLIER).unlink(missing_ok=True)
         self._clean()
+
+    def _keep_earlier(self) -> None:
+        try:
+            if not self.path.exists():
+                return
+            aside = self._set_aside(EARLIER)
+        except OSError as error:
+            raise InputError(f"the checkpoint {self.path} cannot be renamed: {error.strerror or error}") from error
+        log.warning(
+            "begins anew; the checkpoint %s of an earlier run is called %s until there are results",
+            *(self.path, aside.name),
+        )
+
+    def _aside(self, why: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{why}")
+
+    def _set_aside(self, why: str) -> Path:
+        aside = self._aside(why)
+        os.replace(self.path, aside)
+        return aside
 
     def _clean(self) -> None:
         for unfinished in self.path.parent.glob(f".{self.path.name}.*.part"):
@@ -146,17 +195,18 @@ class Checkpoint:
     def _check(self, saved: dict[str, Any]) -> None:
         if saved["format"] != FORMAT:
             raise InputError(f"the checkpoint {self.path} was written by another version of gpuheat: begin anew")
-        differing = [
-            f"{name} was {saved['input'][key]} and is {self._input[key]}"
-            for key, name in (("bytes", "its size in bytes"), ("modified", "its time, in ns,"))
-            if saved["input"][key] != self._input[key]
-        ]
-        if saved["input"]["sha256"] != self._input["sha256"]:
-            differing.append("its first or last bytes are others")
-        if differing:
+        known = len(saved["inputs"])
+        if known > len(self._videos):
             raise InputError(
-                f"the checkpoint {self.path} is not of this {self._video}: {'; '.join(differing)}; begin anew"
+                f"the checkpoint {self.path} is of {known} videos, the last of them {saved['inputs'][-1]['name']}, and "
+                f"not of {len(self._videos)}: give the same, or begin anew"
             )
+        self.reach(known)
+        for video, before, now in zip(self._videos, saved["inputs"], self._inputs, strict=False):
+            if differing := differences(before, now):
+                raise InputError(
+                    f"the checkpoint {self.path} is not of this {os.fspath(video)}: {'; '.join(differing)}; begin anew"
+                )
         differing = [
             f"{name} was {saved['settings'].get(name)} and is {value}"
             for name, value in self._settings.items()
@@ -167,22 +217,6 @@ class Checkpoint:
                 f"the checkpoint {self.path} was made with other settings: {'; '.join(differing)}; "
                 "give the same, or begin anew"
             )
-
-
-def _identity(video: Path) -> dict[str, Any]:
-    """What tells a file from others."""
-    with video.open("rb") as file:
-        status = os.fstat(file.fileno())
-        ends = _piece(file, 0) + _piece(file, max(0, status.st_size - ENDS))
-    return {"bytes": status.st_size, "modified": status.st_mtime_ns, "sha256": sha256(ends).hexdigest()}
-
-
-def _piece(file: IO[bytes], at: int) -> bytes:
-    try:
-        file.seek(at)
-        return file.read(ENDS)
-    except OSError:  # a broken disk, which whoever reads the video has to tell of
-        return b"cannot be read"
 
 
 def _checksum(file: IO[bytes], size: int) -> bytes:

@@ -98,12 +98,13 @@ def motion_heatmap(
         cannot be; ``"auto"`` is the GPU where it can be and pays. The counts are the same.
     jobs
         How many parts of a video are decoded and counted side by side; None: one for each processor, up to 8, on a
-        CPU backend. The counts are the same for every number. With ``half_life`` there is one.
+        CPU backend, and one where two processors share pictures of more than 4 megapixels. The counts are the same for
+        every number. With ``half_life`` there is one.
     max_pixels
         A video whose pictures have more pixels than this, at most 2^28, is refused: a damaged header may promise any
         size.
     checkpoint
-        A file in an existing folder, for a video file: every 30 s what was counted is written there, and where the file
+        A file in an existing folder, for video files: every 30 s what was counted is written there, and where the file
         is there at the beginning, counting goes on from it. It is removed when all is counted. The result is the same
         as without an interruption.
     progress
@@ -119,7 +120,7 @@ def motion_heatmap(
         If reading had to stop half way; its ``heatmap`` is what was counted so far.
     InputError
         If frames, mask or background do not fit, or no frame lies between start and end; if the checkpoint is of
-        another video.
+        other videos.
     OptionError
         If an option is outside its range, or the checkpoint was made with other settings.
     BackendUnavailableError
@@ -147,11 +148,7 @@ def motion_heatmap(
         "checkpoint": checkpoint,
         "between": None if on_refresh is None else Refresh(refresh, on_refresh),
     }
-    if isinstance(source, list | tuple) and are_videos(source):
-        videos = MotionVideos(source, **options)
-        videos.count(progress)
-        return videos.result()
-    with MotionRun(source, **options) as run:
+    with MotionVideos(source, **options) if are_videos(source) else MotionRun(source, **options) as run:
         run.count(progress)
         result = run.result()
     run.forget()

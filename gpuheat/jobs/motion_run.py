@@ -13,14 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import gpuheat
-from gpuheat.backends import Backend, get_backend
-from gpuheat.backends.cpu_loops import processors
-from gpuheat.backends.gaussian import check_sigma
 from gpuheat.errors import IncompleteError, InputError, OptionError, VideoError
 from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.arrays import ArrayFrames
-from gpuheat.inputs.container import MAX_PIXELS
-from gpuheat.inputs.gpu_decoding import WHERE, Decoding
 from gpuheat.inputs.key_frame_reader import KeyFrameReader
 from gpuheat.inputs.live import LiveReader
 from gpuheat.inputs.video import VideoReader
@@ -29,12 +24,11 @@ from gpuheat.jobs.checkpoint import Checkpoint
 from gpuheat.jobs.find_again import begin_before_last
 from gpuheat.jobs.live import with_cuts
 from gpuheat.jobs.read_ahead import read_ahead
-from gpuheat.jobs.scene import Scene
+from gpuheat.jobs.recipe import Recipe
 from gpuheat.jobs.side_by_side import count_side_by_side
 from gpuheat.jobs.stretch import Stretch, end_of
-from gpuheat.jobs.tally import Counting, Tally
+from gpuheat.jobs.tally import Tally
 from gpuheat.jobs.threads import outcome, start
-from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,10 +37,10 @@ if TYPE_CHECKING:
     from gpuheat.inputs.frames import Frame, FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
 
-__all__ = ["MotionRun", "NoFrameError"]
+__all__ = ["NO_CHECKPOINT", "MotionRun", "NoFrameError", "last_frame"]
 
 ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
-MOST_JOBS: Final = 8
+NO_CHECKPOINT: Final = "a checkpoint is for all frames of video files, not for frames in memory or live video"
 log = logging.getLogger("gpuheat")
 
 
@@ -57,62 +51,40 @@ class NoFrameError(InputError):
 class MotionRun:
     """Counts the frames of a source; a context manager.
 
-    The options are those of :func:`gpuheat.motion_heatmap`, which say what is wrong with them. A run may follow others:
-    ``later`` moves the times of the pairs by so many s, but not the stretch, and ``looked_at`` frames were seen before.
-    ``between`` is called
-    between two frames, or two parts of a video, when all that was read was counted; so is ``progress``, which may raise
-    an exception to end counting there.
+    The options, those of :class:`Recipe` among them, are those of :func:`gpuheat.motion_heatmap`, which say what is
+    wrong with them. A run may follow others: ``later`` moves the times of the pairs by so many s, but not the stretch,
+    and ``looked_at`` frames were seen before. ``between`` is called between two frames, or two parts of a video, when
+    all that was read was counted; so is ``progress``, which may raise an exception to end counting there.
     """
 
     def __init__(
         self,
         source: Any,
         *,
-        threshold: Any,
-        pixels: Any,
-        half_life: Any,
         every: Any,
-        keyframes: bool = False,
         start: Any,
         end: Any,
-        downscale: Any,
-        mask: Any,
-        max_changed: Any,
-        background: Any,
-        blur: float,
         times: Sequence[float] | None,
-        backend: str | Backend,
-        decode: Any,
-        jobs: int | None,
-        max_pixels: Any,
         duration: Any = None,
         later: Fraction = Fraction(0),
         looked_at: int = 0,
         between: Callable[[MotionRun], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = True,
+        **options: Any,
     ) -> None:
         self._began = time.perf_counter()
-        check_sigma(blur)
-        self._blur = blur
         self.stretch = Stretch(every, start, end_of(start, end, duration))
-        self._backend = get_backend(backend)
-        self.jobs = _jobs(jobs, self._backend)
+        self._recipe = recipe = Recipe(**options)
+        if recipe.keyframes:
+            self._opened = _key_frames(source, recipe, every)
+        else:
+            self._opened = _opened(source, times, recipe, self.stretch.end)
+        self.reader = self._opened.__enter__()
         # whoever gave an array may write into it again
         shared_memory = not isinstance(source, str | PathLike)
-        self._counting = Counting(
-            threshold, pixels, half_life, max_changed, downscale, self._backend, copy=shared_memory, later=later
-        )
-        max_pixels = whole_number("max_pixels", max_pixels, 1, MAX_PIXELS)
-        decoding = _decoding(decode, self._counting)
-        self._keyframes = keyframes
-        if keyframes:
-            self._opened = _key_frames(source, max_pixels, decoding, every)
-        else:
-            self._opened = _opened(source, times, max_pixels, self._backend, decoding, self.stretch.end)
-        self.reader = self._opened.__enter__()
-        self._downscale = downscale
-        self.tally = Tally(self._counting, Scene(background, mask, downscale).following(looked_at))
+        self._counting = replace(recipe.counting, copy=shared_memory, later=later)
+        self.tally = Tally(self._counting, recipe.scene.following(looked_at))
         self._between = between
         self._position: dict[str, Any] = {}
         self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
@@ -160,19 +132,34 @@ class MotionRun:
         """
         if self._checkpoint is None:
             return False
-        if self.tally.awaited is not None:  # nothing came to what was loaded
+        if self.awaits:  # nothing came to what was loaded
             return True
+        state = self.state
+        return state is not None and self._checkpoint.save(state | {"seconds": time.perf_counter() - self._began})
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it goes on where another came to, and has not found that place yet."""
+        return self.tally.awaited is not None
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What was counted of a video file so far, for :meth:`go_on`; None before there is anything.
+
+        To be asked for when counting has ended or was ended by ``progress``, or by ``between``; not while it awaits.
+        """
         self.tally.flush()
         if self.tally.counter is None:
-            return False
-        return self._checkpoint.save(
-            {
-                "tally": self.tally.state,
-                "reader": self._position,
-                "first": self.stretch.first,
-                "seconds": time.perf_counter() - self._began,
-            }
-        )
+            return None
+        return {"tally": self.tally.state, "reader": self._position, "first": self.stretch.first}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Begin where another run over the same file with the same options had come to, which gave its state."""
+        assert isinstance(self.reader, VideoReader)
+        self.tally.restore(state["tally"], state["reader"]["rotation"])
+        self.stretch.restore(state["first"])
+        self._position = state["reader"]
+        self.reader.go_on(self._position, again=last_frame(state))
 
     def forget(self) -> None:
         """Remove the checkpoint: the result is safe."""
@@ -181,53 +168,42 @@ class MotionRun:
 
     def _with_checkpoint(self, path: str | PathLike[str], resume: bool) -> Checkpoint:
         """The checkpoint of this run, which goes on from it if it should."""
-        if not isinstance(self.reader, VideoReader) or self._keyframes:
-            raise OptionError("a checkpoint is for all frames of a video file, not for frames in memory or live video")
-        settings = self._counting.decisive | self.stretch.decisive | self.tally.scene.decisive
-        checkpoint = Checkpoint(path, self.reader.path, settings)
-        state = checkpoint.load() if resume else None
-        if state is None:
-            if resume:
-                log.info("no checkpoint %s to go on from: from the beginning", checkpoint.path)
-            return checkpoint
-        self.tally.restore(state["tally"], state["reader"]["rotation"])
-        assert self.tally.awaited is not None
-        self.stretch.restore(state["first"])
-        self._position = state["reader"]
-        self.reader.go_on(self._position, again=self.tally.awaited.number)
-        self._began -= state["seconds"]
-        log.info("goes on behind frame %s, from the checkpoint %s", f"{self.tally.awaited.number:,}", checkpoint.path)
+        if not isinstance(self.reader, VideoReader) or self._recipe.keyframes:
+            raise OptionError(NO_CHECKPOINT)
+        settings = {"source": "one video"} | self._recipe.decisive | self.stretch.decisive
+        checkpoint = Checkpoint(path, [self.reader.path], settings)
+        state = checkpoint.begin(resume)
+        if state is not None:
+            self.go_on(state)
+            self._began -= state["seconds"]
+            log.info("goes on behind frame %s, from the checkpoint %s", f"{last_frame(state):,}", checkpoint.path)
         return checkpoint
 
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
         reader, tally = self.reader, self.tally
-        result = tally.result(self._blur, reader.rotation)
+        result = tally.result(self._recipe.blur, reader.rotation)
         seconds = time.perf_counter() - self._began
         compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts), "stopped": stopped}
         warnings = [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])]
-        speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self.jobs}
+        speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self._jobs}
         return replace(
             result,
-            settings=self.settings_of(result),
+            settings=self._recipe.settings_of(result, self.stretch),
             facts={
                 "gpuheat": gpuheat.__version__,
                 "input": reader.facts | compared,
-                "backend": self.backend_facts,
+                "backend": self._recipe.backend_facts,
                 "warnings": warnings if stopped is None else [f"incomplete: {stopped}", *warnings],
                 "time": {"seconds": seconds, **speed},
             },
         )
 
-    def settings_of(self, result: MotionHeatmap) -> dict[str, Any]:
-        """All settings of a result, of this run or of one that follows others."""
-        how_read = {"keyframes": self._keyframes, "downscale": self._downscale}
-        return result.settings | self.stretch.settings | self.tally.scene.settings | how_read
-
     @property
-    def backend_facts(self) -> dict[str, str]:
-        """What counts, for ``summary.json``."""
-        return {"name": self._backend.name, "device": self._backend.device}
+    def _jobs(self) -> int:
+        """How many decoders work side by side; frames in memory and live video need none, or one."""
+        reader = self.reader
+        return self._recipe.jobs_for(reader.width, reader.height) if isinstance(reader, VideoReader) else 1
 
     def _count(self, progress: Callable[[int, int | None], None] | None) -> None:
         reader, stretch, tally = self.reader, self.stretch, self.tally
@@ -243,11 +219,11 @@ class MotionRun:
                 self.save()
             look()
 
-        if isinstance(reader, VideoReader) and not reader.is_damaged and not self._keyframes:
+        if isinstance(reader, VideoReader) and not reader.is_damaged and not self._recipe.keyframes:
             # decayed sums are rounded once they are many half-lives old: their last bit shows the order of adding
-            if self.jobs > 1 and self._counting.half_life is None:
+            if self._jobs > 1 and self._counting.half_life is None:
                 self._count_side_by_side(reader, look, between)
-            elif tally.awaited is not None:
+            if self.awaits:
                 outcome(start(lambda: begin_before_last(reader, tally), "index"), reader.watch, look)
         if not stretch.over:
             for frame in self._frames(look):
@@ -274,7 +250,7 @@ class MotionRun:
             self._position = reader.position
             between()
 
-        count_side_by_side(reader, self.stretch, self.tally, self._counting, self.jobs, look, between_parts)
+        count_side_by_side(reader, self.stretch, self.tally, self._counting, self._jobs, look, between_parts)
 
     def _frames(self, look: Callable[[], None]) -> Iterator[Frame]:
         """The frames of the stretch that are left, in one pass."""
@@ -290,14 +266,18 @@ class MotionRun:
             yield from stretch.of(reader)
 
 
+def last_frame(state: dict[str, Any]) -> int:
+    """The number of the frame that a run counted last which gave this as its state."""
+    return int(state["tally"]["last"]["number"])
+
+
 def _opened(
     source: Any,
     times: Sequence[float] | None,
-    max_pixels: int,
-    backend: Backend,
-    decoding: Decoding,
+    recipe: Recipe,
     end: Fraction | None,
 ) -> AbstractContextManager[FrameReader]:
+    decoding, max_pixels = recipe.decoding, recipe.max_pixels
     if isinstance(source, str | PathLike):
         if times is not None:
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
@@ -311,29 +291,13 @@ def _opened(
         return outcome(start(lambda: VideoReader(source, max_pixels, watch, decoding), "opening"), watch)
     if decoding.where == "gpu":
         raise OptionError("decode='gpu' is for videos, frames in memory are decoded already")
-    return nullcontext(ArrayFrames(source, times, backend))
+    return nullcontext(ArrayFrames(source, times, recipe.backend))
 
 
-def _key_frames(source: Any, max_pixels: int, decoding: Decoding, every: int) -> AbstractContextManager[FrameReader]:
+def _key_frames(source: Any, recipe: Recipe, every: int) -> AbstractContextManager[FrameReader]:
     if not isinstance(source, str | PathLike) or origin_of(source) is not None:
         raise OptionError("keyframes is for video files, not for frames in memory or live video")
     if every != 1:
         raise OptionError("every and keyframes exclude each other: key frames lie as far apart as they do")
     watch = Watch(Path(source))
-    return outcome(start(lambda: KeyFrameReader(source, max_pixels, watch, decoding), "opening"), watch)
-
-
-def _decoding(where: Any, counting: Counting) -> Decoding:
-    if where not in WHERE:
-        raise OptionError(f"decode must be one of {', '.join(WHERE)}, got {where!r}")
-    host_reason = None
-    if counting.pixels == "luma" or counting.downscale > 1:
-        host_reason = "brightness and means of blocks are computed on the host"
-    return Decoding(where, counting.backend, host_reason)
-
-
-def _jobs(jobs: int | None, backend: Backend) -> int:
-    """How many decoders are to work side by side."""
-    if jobs is None:
-        return min(processors(), MOST_JOBS) if backend.name in ("numpy", "numba") else 1
-    return whole_number("jobs", jobs, 1, 1024)
+    return outcome(start(lambda: KeyFrameReader(source, recipe.max_pixels, watch, recipe.decoding), "opening"), watch)

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import glob
+import logging
 import time
-from dataclasses import replace
-from fractions import Fraction
+from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
-import gpuheat
 from gpuheat.errors import IncompleteError, InputError, OptionError, VideoError
 from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.video import VideoReader
-from gpuheat.jobs.motion_run import MotionRun, NoFrameError
+from gpuheat.jobs.checkpoint import Checkpoint
+from gpuheat.jobs.motion_run import NO_CHECKPOINT, MotionRun, NoFrameError, last_frame
+from gpuheat.jobs.recipe import Recipe
 from gpuheat.jobs.stretch import Stretch, end_of
+from gpuheat.jobs.videos_tally import VideosTally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from fractions import Fraction
+    from types import TracebackType
 
-    from gpuheat.jobs.tally import Tally
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["MotionVideos", "are_videos", "files_named"]
 
-INTERRUPTED = "counting was interrupted"
+log = logging.getLogger("gpuheat")
 
 
-def are_videos(source: object) -> bool:
+def are_videos(source: object) -> TypeGuard[Sequence[str | PathLike[str]]]:
     """Whether a source is several videos, and not one, nor frames."""
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | PathLike) for one in source)
 
@@ -54,7 +57,7 @@ def files_named(names: Iterable[str]) -> list[str]:
 
 
 class MotionVideos:
-    """Counts videos of one camera, all with the same options.
+    """Counts videos of one camera, all with the same options; a context manager.
 
     Each begins on the time line where the one before it ended, a frame's time after its last frame; ``start`` and
     ``end`` are on that line. No pair is made of the last frame of one and the first of the next. A video that cannot be
@@ -65,38 +68,60 @@ class MotionVideos:
     videos
         Files.
     options
-        Those of :class:`gpuheat.jobs.motion_run.MotionRun`.
+        Those of :class:`gpuheat.jobs.recipe.Recipe`; they and the others are as of :class:`MotionRun`.
 
     Raises
     ------
+    InputError
+        If mask or background cannot be read, or the checkpoint is of other videos.
     OptionError
-        If an option is outside its range, or not for several videos.
+        If an option is outside its range, or not for several videos; if the checkpoint was made with other settings.
+    BackendUnavailableError
+        If the backend cannot run here.
     """
 
-    def __init__(self, videos: Sequence[str | PathLike[str]], **options: Any) -> None:
-        if options.pop("times", None) is not None:
+    def __init__(
+        self,
+        videos: Sequence[str | PathLike[str]],
+        *,
+        every: Any,
+        start: Any,
+        end: Any,
+        duration: Any = None,
+        times: Sequence[float] | None = None,
+        between: Callable[[MotionRun], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = True,
+        **options: Any,
+    ) -> None:
+        if times is not None:
             raise OptionError("times are for frames in memory; a video has time stamps of its own")
-        if options.pop("checkpoint", None) is not None or options.pop("between", None) is not None:
-            raise OptionError("a checkpoint, and results in between, are for a single video")
-        live = [video for video in videos if origin_of(video) is not None]
-        if live:
+        if between is not None:
+            raise OptionError("results in between are for a single video")
+        if any(origin_of(video) is not None for video in videos):
             raise OptionError("live video is counted by itself, not with others")
         self._began = time.perf_counter()
         self._videos = [fspath(video) for video in videos]
+        self._every = every
+        self._stretch = Stretch(every, start, end_of(start, end, duration))
         self._options = options
-        start, end = options.pop("start", None), options.pop("end", None)
-        self._stretch = Stretch(options["every"], start, end_of(start, end, options.pop("duration", None)))
-        self._later = Fraction(0)
-        self._tally: Tally | None = None
-        self._last: MotionRun | None = None
-        self._shown: tuple[int, int, int] | None = None
-        self._inputs: list[dict[str, Any]] = []
-        self._warnings: list[str] = []
-        self._failed: list[str] = []
-        self._frames = 0
+        self._recipe = Recipe(**options)
+        self._done_with = VideosTally(self._videos, self._recipe)
+        self._run: MotionRun | None = None  # under way
+        self._opened = ExitStack()
+        self._run_goes_on: dict[str, Any] | None = None  # where that does, which is not opened yet
+        self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
 
     def count(self, progress: Callable[[int, int | None], None] | None = None) -> None:
-        """Count all videos.
+        """Count all videos that are left. ``progress`` may raise an exception to end counting there.
 
         Raises
         ------
@@ -110,117 +135,124 @@ class MotionVideos:
 
         def report(done: int, _expected: int | None) -> None:
             if progress is not None:
-                progress(self._frames + done, None)
+                progress(self._done_with.frames + done, None)
 
-        for video in self._videos:
-            stretch = self._stretch.later(self._later)
+        done_with = self._done_with
+        while done_with.done < len(self._videos):
+            stretch = self._stretch.later(done_with.later)
             if stretch is None:
                 break
-            start, end = stretch
+            if self._checkpoint is not None:
+                self._checkpoint.reach(done_with.done + 1)
             try:
-                looked_at = 0 if self._tally is None else len(self._tally.numbers)
-                where: dict[str, Any] = {"start": start, "end": end, "later": self._later, "looked_at": looked_at}
-                with MotionRun(video, times=None, **where, **self._options) as run:
-                    self._check_size(run)
-                    self._count_one(run, report)
+                self._count_one(*stretch, report)
             except VideoError as error:
-                self._fail(video, str(error))
-        if self._tally is None:
-            if self._failed:
-                raise VideoError(self._failed[0])
+                if self._run_goes_on is not None:  # it could be opened before, and what was counted of it is not lost
+                    raise
+                done_with.leave_out(str(error))
+            self._close()
+        if not done_with.counted_any:
+            if done_with.failed:
+                raise VideoError(done_with.failed[0])
             raise InputError("no frame of the videos lies between start and end")
-        if self._failed:
-            reason = f"{len(self._failed)} of {len(self._videos)} videos are left out, or not whole"
+        if done_with.failed:
+            reason = f"{len(done_with.failed)} of {len(self._videos)} videos are left out, or not whole"
             raise IncompleteError(reason, self.result(reason))
 
     @property
     def counted_any(self) -> bool:
         """Whether there is a result."""
-        return self._tally is not None
+        return self._done_with.counted_any or (self._run is not None and self._run.counted_any)
+
+    def save(self) -> bool:
+        """Write a checkpoint of what was counted so far; whether there is one now.
+
+        To be called when ``progress`` has ended counting.
+        """
+        if self._checkpoint is None:
+            return False
+        run = self._run
+        if self._run_goes_on is not None or (run is not None and run.awaits):  # nothing came to what was loaded
+            return True
+        under_way = None if run is None else run.state
+        if under_way is None and not self._done_with.counted_any:
+            return False
+        seconds = time.perf_counter() - self._began
+        return self._checkpoint.save({"done_with": self._done_with.state, "under_way": under_way, "seconds": seconds})
+
+    def forget(self) -> None:
+        """Remove the checkpoint: the result is safe."""
+        if self._checkpoint is not None:
+            self._checkpoint.remove()
 
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
-        assert self._tally is not None
-        assert self._last is not None
-        result = self._tally.result(self._options["blur"], self._last.reader.rotation)
-        seconds = time.perf_counter() - self._began
-        names = [entry["name"] for entry in self._inputs if "error" not in entry]
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        together = {
-            "name": f"{names[0]}{others}",
-            "videos": len(self._videos),
-            "frames_decoded": self._frames,
-            "frames_compared": len(self._tally.numbers),
-            "compared_as": sorted(self._tally.layouts),
-            "stopped": stopped,
-        }
-        return replace(
-            result,
-            settings=self._last.settings_of(result) | self._stretch.settings,
-            facts={
-                "gpuheat": gpuheat.__version__,
-                "input": together,
-                "inputs": self._inputs,
-                "backend": self._last.backend_facts,
-                "warnings": self._warnings,
-                "time": {
-                    "seconds": seconds,
-                    "frames_per_second": self._frames / seconds,
-                    "jobs": self._last.jobs,
-                },
-            },
+        if self._run is not None:
+            self._done_with.take(self._run, stopped)
+            self._close()
+        return self._done_with.result(self._stretch, time.perf_counter() - self._began, stopped)
+
+    def _with_checkpoint(self, path: str | PathLike[str], resume: bool) -> Checkpoint:
+        """The checkpoint of this run, which goes on from it if it should."""
+        if self._recipe.keyframes:
+            raise OptionError(NO_CHECKPOINT)
+        settings = {"source": "several videos"} | self._recipe.decisive | self._stretch.decisive
+        checkpoint = Checkpoint(path, self._videos, settings)
+        state = checkpoint.begin(resume)
+        if state is None:
+            return checkpoint
+        under_way = self._run_goes_on = state["under_way"]
+        self._done_with.restore(state["done_with"])
+        self._began -= state["seconds"]
+        where = "at the beginning" if under_way is None else f"behind frame {last_frame(under_way):,}"
+        done = self._done_with.done
+        log.info(
+            "goes on %s of %s, %d of %d videos, from the checkpoint %s",
+            *(where, self._videos[done], done + 1, len(self._videos), checkpoint.path),
         )
+        return checkpoint
 
-    def _check_size(self, run: MotionRun) -> None:
-        """Refuse a video that is no file, or whose header announces pictures of another size than the first has."""
-        reader = run.reader
-        assert isinstance(reader, VideoReader)
-        if self._shown is not None and reader.width > 0 and (reader.width, reader.height) != self._shown[:2]:
-            raise VideoError(self._other_size(reader))
-
-    def _other_size(self, reader: VideoReader) -> str:
-        assert self._shown is not None
-        turned = f" turned by {reader.rotation} degrees" if reader.rotation != self._shown[2] else ""
-        return (
-            f"{reader.path}: its pictures are of {reader.width} x {reader.height} px{turned}, "
-            f"those before of {self._shown[0]} x {self._shown[1]} px"
-        )
-
-    def _count_one(self, run: MotionRun, report: Callable[[int, int | None], None]) -> None:
-        stopped: str | None = INTERRUPTED
+    def _count_one(
+        self, start: Fraction | None, end: Fraction | None, report: Callable[[int, int | None], None]
+    ) -> None:
+        """Count the next video."""
+        stopped = None
+        run = self._open(start, end)
         try:
             run.count(report)
-            stopped = None
         except IncompleteError as error:
             stopped = str(error)
-            self._failed.append(stopped)
         except NoFrameError:
-            stopped = None
-        finally:
-            self._take(run, stopped)
+            pass
+        self._done_with.take(run, stopped)
 
-    def _take(self, run: MotionRun, stopped: str | None) -> None:
-        """Add what was counted of a video, the pairs of which follow those so far."""
-        reader, pairs = run.reader, 0
+    def _open(self, start: Fraction | None, end: Fraction | None) -> MotionRun:
+        """The run of the next video."""
+        run = MotionRun(
+            self._videos[self._done_with.done],
+            every=self._every,
+            start=start,
+            end=end,
+            times=None,
+            later=self._done_with.later,
+            looked_at=self._done_with.looked_at,
+            between=self._between,
+            **self._options,
+        )
+        self._run = self._opened.enter_context(run)
+        under_way, self._run_goes_on = self._run_goes_on, None
+        if under_way is not None:
+            run.go_on(under_way)
+        reader = run.reader
         assert isinstance(reader, VideoReader)
-        if run.counted_any:
-            shown = reader.width, reader.height, reader.rotation
-            if self._shown is not None and shown != self._shown:
-                raise VideoError(self._other_size(reader))
-            self._shown = shown
-            assert run.tally.counter is not None
-            pairs = run.tally.counter.pairs
-            if self._tally is None:
-                self._tally = run.tally
-            else:
-                self._tally.append_apart(run.tally)
-            self._last = run
-        self._inputs.append(reader.facts | {"begins_s": float(self._later), "pairs": pairs, "stopped": stopped})
-        self._warnings += reader.warnings if stopped is None else [f"incomplete: {stopped}", *reader.warnings]
-        self._frames += reader.frames_decoded
-        self._later += run.stretch.seen_until + reader.frame_interval
+        if (refusal := self._done_with.refusal(reader)) is not None:
+            raise VideoError(refusal)
+        return run
 
-    def _fail(self, video: str, reason: str) -> None:
-        self._failed.append(reason)
-        self._inputs.append({"name": Path(video).name, "path": video, "pairs": 0, "error": reason})
-        self._warnings.append(f"left out: {reason}")
+    def _close(self) -> None:
+        self._run = None
+        self._opened.close()
+
+    def _between(self, _run: MotionRun) -> None:
+        if self._checkpoint is not None and self._checkpoint.is_due:
+            self.save()

@@ -7,6 +7,7 @@ from collections import deque
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -55,7 +56,8 @@ def count_side_by_side(
     """Count the frames of a stretch, each part of the video by a decoder of its own.
 
     Comes as far as the parts hold what the packets promise. ``reader`` is left behind the last part that was counted,
-    and reads on there in one pass: the result is the same. Where ``tally`` awaits a frame of an earlier run, counting
+    and reads on there in one pass: the result is the same. Damage can spoil frames that are shown before it; so what
+    lies directly before it is left to that pass, too. Where ``tally`` awaits a frame of an earlier run, counting
     goes on behind that.
 
     Parameters
@@ -76,31 +78,50 @@ def count_side_by_side(
     VideoError
         If reading makes no progress.
     """
-    under_way: deque[tuple[Part, Future[_Counted]]] = deque()
+    under_way: deque[tuple[_Job, Future[_Counted]]] = deque()
+    held: deque[tuple[_Job, _Counted]] = deque()  # good by themselves; it takes the next one to be sure of them
     promised: VideoFrame | None = None  # the first frame of the next part, after those before it
+
+    def take_held() -> None:
+        while held:
+            job, counted = held[0]
+            reader.passed(job.part, counted.last)
+            held.popleft()
+            tally.append(counted.tally)
+            between()
+
     with _Workers(reader, counting, jobs) as workers:
         planned = _planned(reader, stretch, tally, workers, look)
         while True:
-            while len(under_way) <= jobs and (job := next(planned, None)) is not None:
-                under_way.append((job.part, workers.submit(job)))
+            while len(held) + len(under_way) <= jobs and (job := next(planned, None)) is not None:
+                under_way.append((job, workers.submit(job)))
             if not under_way:
-                return
-            part, future = under_way.popleft()
+                break
+            job, future = under_way.popleft()
             try:
-                counted = outcome(future, workers.watch, lambda: look(workers.frames))
+                try:
+                    counted = outcome(future, workers.watch, lambda: look(workers.frames))
+                except VideoError:  # nothing is read any more
+                    take_held()
+                    raise
                 if promised is not None and counted.first is not None and not promised.shows_the_same_as(counted.first):
-                    raise NotAsPromisedError(f"frame {part.first:,} looks different without those before it")
-                if tally.awaited is not None and not tally.awaits(counted.tally.first):
+                    raise NotAsPromisedError(f"frame {job.part.first:,} looks different without those before it")
+                if not held and tally.awaited is not None and not tally.awaits(counted.tally.first):
                     raise NotAsPromisedError(f"frame {tally.awaited.number:,} looks different than before")
-                reader.passed(part, counted.last)
+                if job.is_decoded:
+                    take_held()
+                held.append((job, counted))
+                if job.is_last or not held[0][0].is_decoded:
+                    take_held()
             except NotAsPromisedError as error:
-                log.info("%s: %s, read in one pass from frame %s on", reader.path, error, f"{part.first:,}")
-                stretch.forget(part.first)
+                first = held[0][0].part.first if held else job.part.first
+                log.info("%s: %s, read in one pass from frame %s on", reader.path, error, f"{first:,}")
+                stretch.forget(first)
                 reader.begin_again()
                 return
-            tally.append(counted.tally)
-            between()
             promised = counted.next_frame
+        if held:
+            stretch.forget(held[0][0].part.first)
 
 
 class _Job(NamedTuple):
@@ -122,6 +143,11 @@ class _Job(NamedTuple):
         """Whether one of its frames is needed."""
         return len(self.wanted) > 0 or self.over or self.again is not None
 
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing behind it is read."""
+        return self.over or self.part.end is None
+
 
 def _planned(
     reader: VideoReader, stretch: Stretch, tally: Tally, workers: _Workers, look: Callable[[int], None]
@@ -129,12 +155,12 @@ def _planned(
     """What the workers are to do, up to the end of the stretch, or to where there is no index to trust.
 
     Parts are found ahead of those that are begun, so that each worker knows whether others will have nothing left to
-    do; the first ones do not wait for that.
+    do; the first ones do not wait for that. Where only one has frames that are wanted, there is nothing for them to do.
     """
     parts = reader.parts(workers.watch)
     found: deque[Part] = deque()
     found_all = False
-    planned = 0
+    planned = decoded = 0
     looked_at = len(tally.numbers)
     again = None if tally.awaited is None else tally.awaited.number
     while not stretch.over:
@@ -156,8 +182,14 @@ def _planned(
         if again is not None:
             wanted = range(again + wanted.step, wanted.stop, wanted.step)
         threads = max(1, workers.number // (len(found) + 1)) if found_all else 1
-        yield _Job(part, threads, wanted, stretch.over, tally.scene.following(looked_at), again)
+        job = _Job(part, threads, wanted, stretch.over, tally.scene.following(looked_at), again)
+        alone = found_all and not found and not decoded
+        if alone and job.is_decoded and part.is_closed:  # in one pass it is saved before its end
+            stretch.forget(part.first)
+            return
+        yield job
         planned += 1
+        decoded += job.is_decoded
         looked_at += len(wanted)
         again = None
 
@@ -194,23 +226,34 @@ class _Workers:
 
     def _work(self) -> None:
         with ExitStack() as own, one_thread():
-            reader: PartReader | None = None
-            while (taken := self._jobs.get()) is not None and not self._stop.is_set():
-                job, counted = taken
-                try:
-                    if reader is None and job.is_decoded:
-                        reader = own.enter_context(PartReader(self._path, self.watch, self._max_pixels, self._gpu))
-                    counted.set_result(self._count(reader, job))
-                except VideoError as error:  # reading in one pass may get along with it
-                    counted.set_exception(NotAsPromisedError(f"frame {job.part.first:,} or one behind it: {error}"))
-                except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
-                    counted.set_exception(error)
 
-    def _count(self, reader: PartReader | None, job: _Job) -> _Counted:
+            @cache
+            def reader() -> PartReader:
+                return own.enter_context(PartReader(self._path, self.watch, self._max_pixels, self._gpu))
+
+            while self._do_next(reader):
+                pass
+
+    def _do_next(self, reader: Callable[[], PartReader]) -> bool:
+        """Do what is to be done next; whether there was something. While it is waited for, nothing is held."""
+        taken = self._jobs.get()
+        if taken is None or self._stop.is_set():
+            return False
+        job, counted = taken
+        try:
+            counted.set_result(self._count(reader, job))
+        except VideoError as error:  # reading in one pass may get along with it
+            counted.set_exception(NotAsPromisedError(f"frame {job.part.first:,} or one behind it: {error}"))
+        except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+            counted.set_exception(error)
+        return True
+
+    def _count(self, reader: Callable[[], PartReader], job: _Job) -> _Counted:
         counted = _Counted(Tally(self._counting, job.scene))
-        if reader is None or not job.is_decoded:
+        if not job.is_decoded:
             return counted
-        for frame in reader.frames(job.part, job.threads):
+        decoder = reader()
+        for frame in decoder.frames(job.part, job.threads):
             self.frames += job.again is None or frame.number > job.again
             counted.first = counted.first or frame
             counted.last = frame
@@ -221,7 +264,7 @@ class _Workers:
             if self._stop.is_set() or (job.over and frame.number >= job.wanted.stop):
                 break
         else:
-            counted.next_frame = reader.next_frame
+            counted.next_frame = decoder.next_frame
         counted.tally.flush()
         self._counting.backend.synchronize()  # this thread's stream: whoever takes the counts asks another
         return counted

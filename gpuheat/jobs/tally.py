@@ -18,7 +18,7 @@ from gpuheat.jobs.picture_sums import PictureSums
 from gpuheat.jobs.together import Together, Waiting, how_many
 from gpuheat.motion.counter import MotionCounter
 from gpuheat.motion.downscale import area_mean
-from gpuheat.pixels import FrameLayout, Pixels
+from gpuheat.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,9 @@ class Counting:
     later: Fraction = Fraction(0)
 
     @property
-    def planar_formats(self) -> Sequence[str]:
+    def native_formats(self) -> Sequence[str]:
         """The formats in which a decoder's own planes are compared as they are."""
-        return self.backend.planar_formats if self.downscale == 1 else ()
+        return self.backend.native_formats if self.downscale == 1 else ()
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -154,46 +154,48 @@ class Tally:
         self.layouts |= other.layouts
 
     def append_apart(self, other: Tally) -> None:
-        """Take in another tally, of which no pair is made with this one's last frame. It is not to be used any more."""
+        """Take in another tally, of which no pair is made with frames before or behind. It is not used any more."""
         self._settle()
         other._settle()
-        assert self.counter is not None
         assert other.counter is not None
-        self.counter.merge(other.counter)
-        self._last = other._last
+        if self.counter is None:
+            self.counter = other.counter
+        else:
+            self.counter.merge(other.counter)
         self.scene.append(other.scene)
-        here = len(self.numbers)
-        self._cuts += [here, *(here + cut for cut in other._cuts)]
+        self._cuts.extend(len(self.numbers) + cut for cut in other._cuts)
         self.numbers.extend(other.numbers)
         self.layouts |= other.layouts
+        self.cut()
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that was counted, for :meth:`restore`, and how the last frame is known again."""
+        """All that was counted, for :meth:`restore`, and how the last frame is known again that is not cut off."""
         self._settle()
         assert self.counter is not None
-        assert self._last is not None
         return {
             "counter": self.counter.state,
             "numbers": np.array(self.numbers, np.int64),
+            "cuts": np.array(self._cuts, np.int64),
             "layouts": sorted(self.layouts),
             "scene": self.scene.state,
-            "last": asdict(LastFrame.of(self._last, self._how.pixels)),
+            "last": None if self._last is None else asdict(LastFrame.of(self._last, self._how.pixels)),
         }
 
     def restore(self, state: dict[str, Any], rotation: int) -> None:
-        """Begin with what another tally of the same video had counted and gave as its state.
+        """Begin with what another tally of the same frames had counted and gave as its state.
 
         ``awaited`` is then the frame with which :meth:`go_on_from` has to be called, or with which the tally begins
-        that is appended.
+        that is appended; None behind a cut.
         """
         self._rotation = rotation
         self.scene.restore(state["scene"])
         self.counter = self._new_counter(state["counter"]["counts"].shape)
         self.counter.restore(state["counter"])
         self.numbers = array("q", state["numbers"].tolist())
+        self._cuts = state["cuts"].tolist()
         self.layouts = {*state["layouts"]}
-        self.awaited = LastFrame(**state["last"])
+        self.awaited = None if state["last"] is None else LastFrame(**state["last"])
 
     def go_on_from(self, frame: Frame, rotation: int) -> None:
         """Have the next frame compared with this one, which was counted itself already."""
@@ -257,12 +259,12 @@ class Tally:
             self.counter = self._new_counter(first.compared.planes[0].shape)
         elif self._last is not None and together.layout != self.counter.layout:
             # the video changes its colour matrix or range half way: the last frame is counted on from in the new one
-            before = self._last.native(self._how.planar_formats)
+            before = self._pixels(self._last, self._how.native_formats)
             self.counter.cut()
-            if before.layout != together.layout:  # the pair across is compared by itself, as BGR
+            if before.layout != together.layout:  # the pair across is compared by itself, as BGR or as grey
                 for frame in (self._last, first.frame):
-                    bgr = frame.native(())
-                    self._push(self._together([Waiting(frame, bgr, bgr)]))
+                    plain = self._pixels(frame, ())
+                    self._push(self._together([Waiting(frame, plain, plain)]))
                 if others:
                     self._count(self._together(others))
                 return
@@ -291,12 +293,13 @@ class Tally:
 
     def _as_compared(self, frame: Frame) -> Waiting:
         """The frame with its pixels as they are to be compared."""
-        if self._how.pixels == "luma":
-            pixels = Pixels(FrameLayout.GRAY8, (frame.luma(),))
-        else:
-            pixels = frame.native(self._how.planar_formats)
+        pixels = self._pixels(frame, self._how.native_formats)
         if self._how.downscale == 1:
             return Waiting(frame, pixels, pixels)
         plane = pixels.planes[0]
         on_host = plane if isinstance(plane, np.ndarray) else self._how.backend.to_host(plane)
         return Waiting(frame, pixels, Pixels(pixels.layout, (area_mean(on_host, self._how.downscale),)))
+
+    def _pixels(self, frame: Frame, native_formats: Sequence[str]) -> Pixels:
+        """What is compared of a frame: its colours, or its brightness."""
+        return frame.native_luma(native_formats) if self._how.pixels == "luma" else frame.native(native_formats)

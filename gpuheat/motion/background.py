@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import cv2
 import numpy as np
 
-from gpuheat.motion.planar_sums import PlanarSums
+from gpuheat.backends.cpu_loops import numba_cpu
+from gpuheat.backends.cpu_planes import flat_plane, flat_planes, luma_style, yuv_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,90 +86,111 @@ class First:
 class Mean:
     """The mean of the BGR pictures of all frames: whole-number sums, divided once at the end, rounded half up.
 
-    Planar frames are added up without making a BGR picture of each; see :class:`PlanarSums`. The sums of others are
-    gathered in 16 bits, where adding a frame costs least, and emptied before they could overflow.
+    Sums are gathered in 16 bits, where adding a frame costs least, and emptied before they could overflow.
+    Planar frames are added up without making a BGR picture of each; some wait until they can be added together, and
+    their memory has to stay as it is.
     """
 
     def __init__(self, _before: int = 0) -> None:
         self._frames = 0
-        self._planar: PlanarSums | None = None
-        self._recent: NDArray[np.uint16] | None = None  # (h, w[, 3]) of frames that are not planar
         self._in_16_bits = 0
-        self._sums: NDArray[Any] | None = None
+        self._waiting: list[Pixels] = []
+        self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
+        self._sums: dict[bool, NDArray[Any]] = {}
 
     def add(self, pixels: Callable[[], Pixels], _bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Add every frame up."""
         frame = pixels()
+        layout = frame.layout
         first = frame.planes[0]
+        if layout.planar not in self._recent:
+            self._recent[layout.planar] = np.zeros((3, *first.shape) if layout.planar else first.shape, np.uint16)
+        if layout.planar:
+            if self._waiting and self._waiting[0].layout != layout:
+                self._add_waiting()
+            self._waiting.append(frame)
+            if len(self._waiting) == numba_cpu.FRAMES_AT_ONCE:
+                self._add_waiting()
+        elif layout.pixel_format == "gray8":
+            numba_cpu.add_grey_rows(*flat_plane(first), *luma_style(layout), self._recent[False])
+        else:
+            np.add(self._recent[False], first, out=self._recent[False])
         self._frames += 1
-        if frame.layout.planar:
-            self._planar = self._planar or PlanarSums(*first.shape)
-            self._planar.add(frame)
-            return
-        if self._recent is None:
-            self._recent = np.zeros(first.shape, np.uint16)
-        np.add(self._recent, first, out=self._recent)
         self._in_16_bits += 1
         if self._in_16_bits == FRAMES_IN_16_BITS:
             self._empty()
 
     def add_sums(self, sums: NDArray[np.uint32], frames: int) -> None:
         """Add up so many more frames, whose pictures were added up elsewhere: (3, h, w), blue, green and red."""
+        self._empty()
         self._frames += frames
-        self._planar = self._planar or PlanarSums(*sums.shape[1:])
-        self._planar.add_pictures(sums, frames)
+        own = self._sums_of(True, sums.shape)
+        own += sums
 
     def append(self, other: Mean) -> None:
-        """Add the sums. The other is not to be used any more."""
+        """Add the sums."""
+        other._add_waiting()
         self._frames += other._frames
-        if self._planar is None:
-            self._planar = other._planar
-        elif other._planar is not None:
-            self._planar.append(other._planar)
-        for others in (other._recent, other._sums):
-            if others is not None:
-                sums = self._sums_of(others.shape)
-                sums += others
+        for planar, recent in other._recent.items():
+            sums = self._sums_of(planar, recent.shape)
+            sums += recent
+        for planar, others in other._sums.items():
+            sums = self._sums_of(planar, others.shape)
+            sums += others
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The rounded mean."""
         if not self._frames:
             return None
         self._empty()
-        parts = [part for part in (self._planar, self._sums) if part is not None]
-        mean = np.empty(parts[0].shape, np.uint8)
+        self._recent.clear()  # to spare memory
+        sums = [total.transpose(1, 2, 0) if planar else total for planar, total in self._sums.items()]
+        mean = np.empty(sums[0].shape, np.uint8)
         for first in range(0, len(mean), ROWS_AT_ONCE):
-            last = min(len(mean), first + ROWS_AT_ONCE)
-            total = sum((part[first:last] for part in parts[1:]), start=parts[0][first:last])
-            mean[first:last] = (total + self._frames // 2) // self._frames
+            rows = slice(first, first + ROWS_AT_ONCE)
+            total = sum((each[rows] for each in sums[1:]), start=sums[0][rows])
+            mean[rows] = (total + self._frames // 2) // self._frames
         return _bgr(mean)
 
     @property
     def state(self) -> dict[str, Any]:
         """The sums."""
         self._empty()
-        planar = None if self._planar is None else self._planar.state
-        return {"frames": self._frames, "planar": planar, "others": self._sums}
+        return {"frames": self._frames, "planar": self._sums.get(True), "others": self._sums.get(False)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Begin with them."""
         self._frames = state["frames"]
-        self._planar = None if state["planar"] is None else PlanarSums.restore(state["planar"])
-        self._sums = state["others"]
+        given = {True: state["planar"], False: state["others"]}
+        self._sums = {planar: sums for planar, sums in given.items() if sums is not None}
+
+    def _add_waiting(self) -> None:
+        """Add the planar frames that wait for others: all at once, or one by one where there are too few."""
+        at_once = len(self._waiting) == numba_cpu.FRAMES_AT_ONCE
+        for frames in [self._waiting] if at_once else [[frame] for frame in self._waiting]:
+            layout, (rows, width) = frames[0].layout, frames[0].planes[0].shape
+            flat = [value for frame in frames for value in flat_planes(frame.planes, layout)]
+            assert layout.conversion is not None
+            how = yuv_style(layout, layout.conversion)
+            planes, pitches = tuple(flat[::2]), tuple(flat[1::2])
+            numba_cpu.add_picture_rows_yuv(planes, pitches, 0, rows // 2, how[0], width, how[1], self._recent[True])
+        self._waiting = []
 
     def _empty(self) -> None:
         """Move what was gathered in 16 bits to the sums."""
-        if self._recent is not None:
-            sums = self._sums_of(self._recent.shape)
-            sums += self._recent
-            self._recent[...] = 0
-            self._in_16_bits = 0
+        self._add_waiting()
+        for planar, recent in self._recent.items():
+            sums = self._sums_of(planar, recent.shape)
+            sums += recent
+            recent[...] = 0
+        self._in_16_bits = 0
 
-    def _sums_of(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """The sums of frames that are not planar, with bits enough for all frames so far."""
-        bits = np.uint32 if self._frames < FRAMES_IN_32_BITS else np.int64
-        self._sums = np.zeros(shape, bits) if self._sums is None else self._sums.astype(bits, copy=False)
-        return self._sums
+    def _sums_of(self, planar: bool, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The sums, with bits enough for all frames so far."""
+        bits = np.uint32 if self._frames < FRAMES_IN_32_BITS else np.uint64
+        sums = self._sums.get(planar)
+        self._sums[planar] = np.zeros(shape, bits) if sums is None else sums.astype(bits, copy=False)
+        return self._sums[planar]
 
 
 class Median:

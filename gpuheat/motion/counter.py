@@ -240,7 +240,7 @@ class MotionCounter:
         """The layouts the next frames may have."""
         known = self.layout
         allowed = (FrameLayout.GRAY8,) if self.settings.pixels == "luma" else (FrameLayout.BGR24, FrameLayout.GRAY8)
-        if self.settings.pixels == "luma" and named not in (None, FrameLayout.GRAY8):
+        if self.settings.pixels == "luma" and named is not None and named.pixel_format != "gray8":
             raise OptionError(f"pixels='luma' takes grey frames, got {named}")
         if None not in (named, known) and named != known:
             raise InputError(f"frames of {named} cannot follow frames of {known}: cut() begins anew")

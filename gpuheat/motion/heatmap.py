@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MotionHeatmap"]
 
+ROWS_AT_ONCE: Final = 64  # to spare memory
 COUNTED_BY: Final = (
     "threshold",
     "pixels",
@@ -200,15 +201,16 @@ class MotionHeatmap(Drawable):
         cls, counts: NDArray[np.uint32], *, decayed: NDArray[np.float64] | None, backend: Backend, **fields: Any
     ) -> MotionHeatmap:
         """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
-        values = counts.astype(np.float64) if decayed is None else decayed.copy()
+        values: NDArray[Any] = counts if decayed is None else decayed
         blur = fields["settings"]["blur"]
         if blur != 0:
             image = backend.asarray(values.astype(np.float32))
-            values = backend.to_host(backend.gaussian_blur(image, blur)).astype(np.float64)
+            values = backend.to_host(backend.gaussian_blur(image, blur))
         peak = float(values.max())
-        if peak > 0:
-            values /= peak
-        heat = values.astype(np.float32)
+        heat = np.zeros(values.shape, np.float32)
+        for first in range(0, len(heat) if peak > 0 else 0, ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            heat[rows] = values[rows].astype(np.float64) / peak
         return cls(counts=counts, heat=heat, peak=peak, decayed=decayed, **fields)
 
     def turned(self, degrees: int) -> MotionHeatmap:

@@ -15,9 +15,12 @@ from clips import encode, noise, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpuheat import Backend, InputError, MotionCounter, OptionError, motion_heatmap
+from gpuheat import Backend, InputError, MotionCounter, OptionError, get_backend, motion_heatmap
+from gpuheat.inputs.arrays import ArrayFrame, ArrayFrames
 from gpuheat.jobs import checkpoint as module
 from gpuheat.jobs.checkpoint import Checkpoint
+from gpuheat.jobs.scene import Scene
+from gpuheat.jobs.tally import Counting, Tally
 from gpuheat.motion.background import BACKGROUNDS
 from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels
 
@@ -53,17 +56,17 @@ def assert_same(got: Any, want: Any) -> None:
 
 def test_what_was_saved_is_loaded(tmp_path: Path, video: Path) -> None:
     path = tmp_path / "checkpoint.npz"
-    assert Checkpoint(path, video, {"threshold": 25}).load() is None
-    assert Checkpoint(path, video, {"threshold": 25}).save(STATE)
-    assert Checkpoint(path, video, {"threshold": 25}).save(STATE)
-    assert_same(Checkpoint(path, video, {"threshold": 25}).load(), STATE)
+    assert Checkpoint(path, [video], {"threshold": 25}).load() is None
+    assert Checkpoint(path, [video], {"threshold": 25}).save(STATE)
+    assert Checkpoint(path, [video], {"threshold": 25}).save(STATE)
+    assert_same(Checkpoint(path, [video], {"threshold": 25}).load(), STATE)
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, video.name]
     with np.load(path) as members:
         assert any(np.array_equal(members[name], STATE["nested"]["counts"]) for name in members)
 
 
 def test_what_an_interrupted_run_left_is_removed(tmp_path: Path, video: Path) -> None:
-    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", video, {})
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", [video], {})
     (tmp_path / ".checkpoint.npz.abc.part").write_bytes(b"half")
     assert checkpoint.save(STATE)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["checkpoint.npz", video.name]
@@ -75,7 +78,7 @@ def test_what_an_interrupted_run_left_is_removed(tmp_path: Path, video: Path) ->
 
 def test_every_damage_is_found_out(tmp_path: Path, video: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, aside = tmp_path / "checkpoint.npz", tmp_path / "checkpoint.npz.damaged"
-    checkpoint = Checkpoint(path, video, {})
+    checkpoint = Checkpoint(path, [video], {})
     assert checkpoint.save(STATE)
     whole = path.read_bytes()
     flipped = [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :] for at in range(0, len(whole), 7)]
@@ -100,39 +103,94 @@ def test_every_damage_is_found_out(tmp_path: Path, video: Path, caplog: pytest.L
 )
 def test_another_video_is_refused(tmp_path: Path, video: Path, change: Callable[[Path], object], message: str) -> None:
     path = tmp_path / "checkpoint.npz"
-    assert Checkpoint(path, video, {}).save(STATE)
+    assert Checkpoint(path, [video], {}).save(STATE)
     change(video)
     with pytest.raises(InputError, match=f"checkpoint.npz is not of this .*clip.bin: .*{message}"):
-        Checkpoint(path, video, {}).load()
+        Checkpoint(path, [video], {}).load()
+
+
+def test_several_videos_as_far_as_they_were_reached(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.npz"
+    videos = [tmp_path / f"{name}.bin" for name in "abcde"]
+    for number, video in enumerate(videos):
+        if video.name != "b.bin":
+            video.write_bytes(bytes([number] * 10))
+
+    def loaded(*names: str) -> Any:
+        return Checkpoint(path, [tmp_path / f"{name}.bin" for name in names], {}).load()
+
+    checkpoint = Checkpoint(path, videos, {})
+    checkpoint.reach(3)
+    assert checkpoint.save(STATE)
+    for names in ("abcde", "abced", "abc", "abcx"):
+        assert_same(loaded(*names), STATE)
+    again = Checkpoint(path, videos[:4], {})
+    assert again.load() is not None
+    assert again.save(STATE)  # which depends on as many as before
+    for names, message in (
+        ("ab", r"checkpoint.npz is of 3 videos, the last of them c.bin, and not of 2: give the same, or begin anew"),
+        ("bacde", r"not of this .*b.bin: it could be read and now cannot; begin anew"),
+        ("abd", r"not of this .*d.bin: its name was c.bin and is d.bin; its time, .*; its first or last bytes are"),
+        ("acbde", r"not of this .*c.bin: it could not be read and now can; begin anew"),
+    ):
+        with pytest.raises(InputError, match=message):
+            loaded(*names)
+    videos[1].write_bytes(b"now it is there")
+    with pytest.raises(InputError, match=r"b.bin: it could not be read and now can"):
+        loaded(*"abcde")
+    videos[1].unlink()
+    videos[0].rename(tmp_path / "A.bin")
+    assert_same(loaded(*"Abc"), STATE)  # the same file by another name
+
+
+def test_the_file_of_an_earlier_run_is_kept_until_another_ended_well(
+    tmp_path: Path, video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, aside = tmp_path / "checkpoint.npz", tmp_path / "checkpoint.npz.earlier"
+    checkpoint = Checkpoint(path, [video], {})
+    assert checkpoint.begin(resume=False) is None
+    assert caplog.messages == []
+    assert checkpoint.save(STATE)
+    whole = path.read_bytes()
+    assert checkpoint.begin(resume=False) is None
+    assert caplog.messages == [
+        f"begins anew; the checkpoint {path} of an earlier run is called {aside.name} until there are results"
+    ]
+    assert aside.read_bytes() == whole
+    assert checkpoint.save(STATE)
+    assert_same(checkpoint.begin(resume=True), STATE)
+    assert aside.exists()
+    checkpoint.remove()
+    assert [*tmp_path.iterdir()] == [video]
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path, video: Path) -> None:
     path = tmp_path / "checkpoint.npz"
-    assert Checkpoint(path, video, {"threshold": 25, "every": 1, "pixels": "bgr"}).save(STATE)
+    assert Checkpoint(path, [video], {"threshold": 25, "every": 1, "pixels": "bgr"}).save(STATE)
     with pytest.raises(OptionError, match="other settings: threshold was 25 and is 30; every was 1 and is 2; give"):
-        Checkpoint(path, video, {"threshold": 30, "every": 2, "pixels": "bgr"}).load()
+        Checkpoint(path, [video], {"threshold": 30, "every": 2, "pixels": "bgr"}).load()
 
 
 def test_another_format_is_refused(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Checkpoint(tmp_path / "checkpoint.npz", video, {}).save(STATE)
+    assert Checkpoint(tmp_path / "checkpoint.npz", [video], {}).save(STATE)
     monkeypatch.setattr(module, "FORMAT", 0)
     with pytest.raises(InputError, match="another version of gpuheat"):
-        Checkpoint(tmp_path / "checkpoint.npz", video, {}).load()
+        Checkpoint(tmp_path / "checkpoint.npz", [video], {}).load()
 
 
-def test_a_checkpoint_is_for_a_file(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="for all frames of a video file, not for frames in memory"):
+def test_a_checkpoint_is_for_files(tmp_path: Path, video: Path) -> None:
+    with pytest.raises(OptionError, match="for all frames of video files, not for frames in memory"):
         motion_heatmap(noise((3, 8, 8, 3)), checkpoint=tmp_path / "checkpoint.npz")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OptionError, match=f"for a video file, and {tmp_path / 'pipe'} is none"):
-        Checkpoint(tmp_path / "checkpoint.npz", tmp_path / "pipe", {})
+    with pytest.raises(OptionError, match=f"for video files, and {tmp_path / 'pipe'} is none"):
+        Checkpoint(tmp_path / "checkpoint.npz", [video, tmp_path / "pipe"], {})
 
 
 def test_a_full_disk_is_told_once_and_leaves_the_older_file(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "checkpoint.npz"
-    checkpoint = Checkpoint(path, video, {})
+    checkpoint = Checkpoint(path, [video], {})
     assert checkpoint.save(STATE)
     before = path.read_bytes()
 
@@ -151,7 +209,7 @@ def test_a_full_disk_is_told_once_and_leaves_the_older_file(
 def test_a_new_one_is_due_after_the_interval(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", video, {})
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", [video], {})
     for _ in range(2):
         assert not checkpoint.is_due
         clock[0] += 29.9
@@ -167,7 +225,7 @@ def test_a_new_one_is_due_after_the_interval(tmp_path: Path, video: Path, monkey
 def saved_and_loaded(state: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The state, on its way through a file."""
     (folder / "clip").touch()
-    checkpoint = Checkpoint(folder / "checkpoint", folder / "clip", {})
+    checkpoint = Checkpoint(folder / "checkpoint", [folder / "clip"], {})
     assert checkpoint.save(state)
     loaded = checkpoint.load()
     assert loaded is not None
@@ -194,6 +252,33 @@ def test_a_counter_goes_on(
         counter.push(frames[begin - 1 : end], times[begin - 1 : end])
     for name in ("counts", "heat", "decayed", "moved", "counted", "times"):
         np.testing.assert_array_equal(getattr(counter.result(), name), getattr(want.result(), name), err_msg=name)
+
+
+@pytest.mark.parametrize("at", [0, 1, 4, 5, 6, 11])
+def test_a_tally_goes_on_with_its_cuts(tmp_path: Path, at: int) -> None:
+    """Saved behind frame ``at``, of which frames 2, 5 and 6 begin anew."""
+    numpy = get_backend("numpy")
+    counting = Counting(25, "bgr", None, 1.0, 1, numpy)
+    frames = [*ArrayFrames(scene(12), [0.04 * n for n in range(12)], numpy)]
+
+    def add(tally: Tally, frames: list[ArrayFrame]) -> None:
+        for frame in frames:
+            if frame.number in (2, 5, 6):
+                tally.cut()
+            tally.add(frame, 0)
+
+    want, got = Tally(counting, Scene("mean", None, 1)), Tally(counting, Scene("mean", None, 1))
+    add(want, frames)
+    add(got, frames[: at + 1])
+    state = saved_and_loaded(got.state, tmp_path)
+    got = Tally(counting, Scene("mean", None, 1))
+    got.restore(state, 0)
+    assert got.awaits(frames[at])
+    got.go_on_from(frames[at], 0)
+    add(got, frames[at + 1 :])
+    for name in ("counts", "moved", "frames", "times", "background"):
+        np.testing.assert_array_equal(getattr(got.result(0, 0), name), getattr(want.result(0, 0), name), err_msg=name)
+    assert got.result(0, 0).frames.tolist() == [1, 3, 4, 7, 8, 9, 10, 11]
 
 
 @settings(max_examples=25)

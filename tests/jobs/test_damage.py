@@ -1,4 +1,4 @@
-"""A hundred damaged files: no crash, no hang, and one answer. tests/damage.py makes them."""
+"""Five hundred damaged files: no crash, no hang, and one answer. tests/damage.py makes them."""
 
 from __future__ import annotations
 

@@ -12,18 +12,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
-from clips import decoded, encode, recipe, scene
+from clips import decoded, encode, noisy_scene, recipe, scene
 
 from gpuheat import MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.errors import IncompleteError, OutputError, VideoError
-from gpuheat.inputs import keyframes, video_part, watch
+from gpuheat.inputs import keyframes, video_file, video_part, watch
 from gpuheat.inputs.container import decoded as decoded_by_ffmpeg
+from gpuheat.inputs.video import VideoReader
 from gpuheat.jobs import read_ahead, side_by_side
+from gpuheat.jobs.motion_run import MotionRun
 from gpuheat.outputs.files import OutputFolder
 
 MOTION_FILES = ["activity.csv", "counts.npy", "figure.png", "heatmap.png", "overlay.png", "summary.json"]
@@ -34,6 +38,11 @@ from gpuheat.cli import main
 watch.PATIENCE, read_ahead.GRACE = 1.0, 0.2
 main()
 """
+WHOLE: dict[str, Any] = (
+    {"threshold": 25, "pixels": "bgr", "half_life": None, "every": 1, "start": None, "end": None, "downscale": 1}
+    | {"mask": None, "max_changed": 1.0, "background": "mean", "blur": 0.0, "times": None, "backend": "numpy"}
+    | {"decode": "auto", "max_pixels": 2**28}
+)
 X264 = {"x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=2"}
 
 
@@ -361,3 +370,131 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> No
 def test_a_folder_in_which_nothing_can_be_made() -> None:
     with pytest.raises(OptionError, match="cannot write into the folder /proc/nothing: No such file"):
         OutputFolder("/proc/nothing")
+
+
+# --- what is missing or damaged half way ----------------------------------------------------------------------------
+
+
+def assert_plain(path: Path) -> None:
+    """However many decoders there are, what is counted are the frames that FFmpeg gives with one thread."""
+    accumulator, moved = recipe(frame.bgr for frame in decoded(path))
+    for jobs in (1, 2, 3):
+        heatmap = motion_heatmap(path, jobs=jobs, backend="numpy", background="first")
+        assert heatmap.moved.tolist() == moved
+        np.testing.assert_array_equal(heatmap.accumulator, accumulator)
+
+
+def packets_of(path: Path) -> list[int]:
+    """Where each packet of a video begins, bytes."""
+    with av.open(str(path)) as container:
+        return [int(packet.pos or 0) for packet in container.demux(video=0) if packet.size > 0]
+
+
+@pytest.fixture(scope="module")
+def pyramid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = "keyint=20:min-keyint=20:scenecut=0:open-gop=1:bframes=4:ref=5:b-pyramid=strict:b-adapt=0"
+    path = tmp_path_factory.mktemp("pyramid") / "whole.mkv"
+    return encode(path, noisy_scene(60, seed=2), options={"x264-params": options})
+
+
+@pytest.mark.parametrize(
+    ("first", "lost"),
+    [
+        (18, 2),  # behind it the file says that frames are shown in a million years
+        (21, 2),  # frames that were lost behind a cut change the order of those before it
+        (21, 5),
+        (37, 5),  # three threads show another picture, and notice later
+    ],
+)
+def test_packets_that_are_lost(
+    pyramid: Path, tmp_path: Path, first: int, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    monkeypatch.setattr(video_file, "ALL_PROCESSORS", 3)
+    places = packets_of(pyramid)
+    data = pyramid.read_bytes()
+    path = tmp_path / "clip.mkv"
+    path.write_bytes(data[: places[first]] + data[places[first + lost] :])
+    assert_plain(path)
+
+
+def test_an_avi_file_that_lost_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then each of its packets is said to be a key frame."""
+    monkeypatch.setattr(keyframes, "SHORTEST", 30)
+    path = encode(tmp_path / "clip.avi", noisy_scene(67, seed=1), codec="msmpeg4v2", options={"g": "20"})
+    os.truncate(path, path.stat().st_size * 9 // 10)
+    assert_plain(path)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libvpx"])
+def test_damage_that_is_passed_over_in_silence(tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a picture shows what was in its memory before, which must not depend on how it is decoded."""
+    monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    whole = encode(tmp_path / "whole.mkv", noisy_scene(40), codec=codec, options={"g": "12"})
+    data, places = whole.read_bytes(), packets_of(whole)
+    for number in range(3, 36, 4):
+        bad = bytearray(data)
+        begin, end = places[number], places[number + 1]
+        if codec == "ffv1":
+            bad[(begin + end) // 2 : end - 10] = bytes(end - 10 - (begin + end) // 2)
+        else:
+            bad[begin + 10] ^= 1 << number % 8  # it says how long the header of the picture is
+        path = tmp_path / f"{number}.mkv"
+        path.write_bytes(bad)
+        assert_plain(path)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A screen on which nothing changes now and then: 0.98 s behind frame 19, 4 s behind 39, 2.5 s behind 79."""
+    pauses = {20: Fraction(94, 100), 40: Fraction(396, 100), 80: Fraction(246, 100)}
+    times = [Fraction(0)]
+    for number in range(1, 100):
+        times.append(times[-1] + Fraction(4, 100) + pauses.get(number, 0))
+    path = tmp_path_factory.mktemp("recording") / "clip.mkv"
+    return encode(path, noisy_scene(100), times=times, time_base=Fraction(1, 1000), options=X264)
+
+
+def gaps(heatmap: MotionHeatmap) -> list[str]:
+    return [warning.partition(": ")[2] for warning in heatmap.facts["warnings"]]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_gaps_are_told(recording: Path, tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    with VideoReader(recording) as reader:
+        shortest = 10 * reader.frame_interval
+    assert shortest < Fraction(2)
+    end = "frames were lost there, or none was recorded"
+    both = f"no frame for more than {float(max(Fraction(1), shortest)):.1f} s in 2 places, the longest time being 4.0 s"
+    told = [f"{both} from 2.5 s on, behind frame 39: {end}"]
+    options: Any
+    for options in ({}, {"every": 7}, {"start": 5, "every": 3}, {"start": 7}, {"pixels": "luma"}):
+        assert gaps(motion_heatmap(recording, jobs=jobs, backend="numpy", **options)) == told
+    assert gaps(motion_heatmap(recording, jobs=jobs, backend="numpy", end=2.4)) == []
+    assert gaps(motion_heatmap(recording, keyframes=True, backend="numpy")) == []
+
+    def stop(done: int, _expected: int | None) -> None:
+        if done >= 50:
+            raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "checkpoint.npz"
+    with MotionRun(recording, **WHOLE, jobs=jobs, checkpoint=checkpoint) as run:
+        with pytest.raises(KeyboardInterrupt):
+            run.count(stop)
+        assert run.save()
+    for others in (1, 2):
+        kept = tmp_path / f"{others}.npz"
+        kept.write_bytes(checkpoint.read_bytes())
+        assert gaps(motion_heatmap(recording, jobs=others, backend="numpy", checkpoint=kept)) == told
+
+
+def test_frames_that_were_lost_leave_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    path = encode(tmp_path / "clip.mkv", noisy_scene(100), options={"x264-params": "keyint=5:min-keyint=5:bframes=0"})
+    places, data = packets_of(path), bytearray(path.read_bytes())
+    data[places[20] - 8 : places[55] - 8] = bytes(places[55] - places[20])
+    path.write_bytes(data)
+    told = "no frame for more than 1.0 s in 1 place, the longest time being 1."
+    for jobs in (1, 2, 3):
+        assert any(told in warning for warning in gaps(motion_heatmap(path, jobs=jobs, backend="numpy")))

@@ -26,6 +26,7 @@ from gpuheat.errors import BackendUnavailableError, IncompleteError, VideoError
 from gpuheat.inputs import keyframes
 from gpuheat.jobs import picture_sums, together
 from gpuheat.jobs.motion_run import MotionRun
+from gpuheat.jobs.recipe import Recipe
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=2"
 SAME = ("counts", "heat", "moved", "counted", "frames", "times", "background")
@@ -272,8 +273,8 @@ def test_a_run_goes_on_where_the_pictures_are_decoded_elsewhere(
     backend, _, nvdec = stand_in(monkeypatch)
     asked = {"background": background, "backend": backend, "jobs": 1, "checkpoint": tmp_path / "point"}
     usual = {name: option.default for name, option in signature(motion_heatmap).parameters.items()}
-    options: dict[str, Any] = {name: (usual | asked)[name] for name in signature(MotionRun).parameters if name in usual}
-    del options["source"]
+    names = {*signature(MotionRun).parameters, *signature(Recipe).parameters} & {*usual} - {"source"}
+    options: dict[str, Any] = {name: (usual | asked)[name] for name in names}
 
     def stop(done: int, _: int | None) -> None:
         if run.tally.numbers and done >= 25:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clips import Shown, decoded, encode, recipe, scene
+from clips import Shown, decoded, encode, noisy_scene, recipe, scene
 
 from gpuheat import InputError, MotionCounter, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.cli import main
 from gpuheat.errors import IncompleteError, VideoError
 from gpuheat.inputs import keyframes
-from gpuheat.jobs.motion_videos import files_named
+from gpuheat.jobs.motion_videos import MotionVideos, files_named
 
 FRAMES = (30, 1, 45, 20)
+OPTIONS: dict[str, Any] = (
+    {"threshold": 25, "pixels": "bgr", "half_life": None, "every": 1, "start": None, "end": None, "downscale": 1}
+    | {"mask": None, "max_changed": 1.0, "background": "mean", "blur": 0.0, "backend": "numpy", "decode": "auto"}
+    | {"jobs": 1, "max_pixels": 2**28}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -132,16 +138,58 @@ def test_one_that_stops_half_way_is_used_as_far_as_it_goes(clips: list[Path], tm
     assert so_far.facts["inputs"][1]["stopped"] is None
 
 
+def test_one_without_a_picture_is_named_once(clips: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "hollow.mkv"
+    data = bytearray(encode(path, noisy_scene(20)).read_bytes())
+    first = data.index(b"\xa3", data.index(b"\x1f\x43\xb6\x75"))  # the first block of the first cluster
+    data[first + 9 : -400] = bytes(len(data) - 409 - first)
+    path.write_bytes(data)
+    with pytest.raises(IncompleteError, match=r"^1 of 2 videos are left out") as caught:
+        motion_heatmap([clips[0], path])
+    so_far = caught.value.heatmap
+    assert [entry["pairs"] for entry in so_far.facts["inputs"]] == [29, 0]
+    assert [warning.split(":")[0] for warning in so_far.facts["warnings"]] == ["left out"]
+    assert "not one frame can be decoded" in so_far.facts["warnings"][0]
+
+
+def test_ended_by_its_progress(clips: list[Path]) -> None:
+    """The map of what was counted until then."""
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(done: int, _: int | None) -> None:
+        if done >= 50:
+            raise EnoughError
+
+    with MotionVideos(clips, **OPTIONS) as videos:
+        with pytest.raises(EnoughError):
+            videos.count(stop)
+        assert not videos.save()
+        result = videos.result("enough")
+    pairs = len(result.frames) - 29  # of the third; some frames were read, but not counted
+    assert 0 < pairs < 20
+    assert result.frames.tolist() == [*range(1, 30), *range(1, pairs + 1)]
+    end = Fraction(30 + 1 + pairs + 1, 25)
+    np.testing.assert_array_equal(result.counts, motion_heatmap(clips, end=end).counts)
+    assert [entry["stopped"] for entry in result.facts["inputs"]] == [None, None, "enough"]
+    assert result.facts["warnings"] == ["incomplete: enough"]
+
+
 def test_none_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"a\.mp4"):
         motion_heatmap([tmp_path / "a.mp4", tmp_path / "b.mp4"])
 
 
 def test_wrong_use(clips: list[Path], tmp_path: Path) -> None:
-    wrong: list[dict[str, Any]] = [{"times": [1.0]}, {"checkpoint": tmp_path / "c.npz"}, {"every": 0}, {"start": "x"}]
-    for options in wrong:
+    checkpoint = tmp_path / "c.npz"
+    wrong: list[dict[str, Any]] = [{"times": [1.0]}, {"on_refresh": print}, {"every": 0}, {"start": "x"}]
+    for options in [*wrong, {"checkpoint": checkpoint, "keyframes": True}]:
         with pytest.raises(OptionError):
             motion_heatmap(clips, **options)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OptionError, match=f"a checkpoint is for video files, and {tmp_path / 'pipe'} is none"):
+        motion_heatmap([*clips, tmp_path / "pipe"], checkpoint=checkpoint)
     with pytest.raises(OptionError, match="live video"):
         motion_heatmap([clips[0], "rtsp://camera/"])
     with pytest.raises(InputError, match="mask"):

@@ -10,19 +10,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clips import encode, noisy_scene, scene
+from clips import encode, noisy_scene, scene, turn_mp4
 
 from gpuheat import Backend, MotionHeatmap, motion_heatmap
 from gpuheat.backends.base import GatheringBackend
 from gpuheat.cli import main
+from gpuheat.errors import IncompleteError
 from gpuheat.inputs import keyframes
 from gpuheat.jobs.motion_run import MotionRun
+from gpuheat.jobs.motion_videos import MotionVideos
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=3"
 OPTIONS: dict[str, Any] = (
@@ -73,6 +76,36 @@ def interrupted(
             except InterruptionError:
                 assert run.save()
                 times += 1
+            else:
+                return run.result(), times
+
+
+def interrupted_videos(
+    paths: Sequence[Path], checkpoint: Path, chance: random.Random, **options: Any
+) -> tuple[MotionHeatmap, int]:
+    """The same of several videos. With one decoder no run begins where an earlier one began."""
+    times = last = 0
+    began: list[int] = []
+
+    def stop(done: int, _expected: int | None) -> None:
+        nonlocal last
+        if not last:
+            one_decoder = options.get("jobs", 1) == 1
+            last = done + chance.randrange(15 if one_decoder else 1, 30)
+            assert not one_decoder or not began or done > began[-1]
+            began.append(done)
+        if times < 12 and done >= last and run.save():
+            raise InterruptionError
+
+    while True:
+        last = 0
+        with MotionVideos(paths, **OPTIONS | options, checkpoint=checkpoint) as run:
+            try:
+                run.count(stop)
+            except InterruptionError:
+                times += 1
+            except IncompleteError as error:
+                return error.heatmap, times
             else:
                 return run.result(), times
 
@@ -137,6 +170,79 @@ def test_other_options(clip: Path, tmp_path: Path) -> None:
             (tmp_path / "checkpoint").unlink()
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> list[Path]:
+    """Several of one camera: one of them has a single frame, and one a single key frame."""
+    folder = tmp_path_factory.mktemp("several")
+    short = encode(folder / "short.mp4", scene(1))
+    still = encode(folder / "still.mp4", noisy_scene(40, seed=1), options={"x264-params": "keyint=999:scenecut=0"})
+    return [still, short, clip, encode(folder / "last.mkv", noisy_scene(30, seed=2), options={"x264-params": X264})]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({}, {"background": "first", "every": 3}, {"background": "median"}, {"half_life": 0.5}),
+        *({"start": 1, "end": 4}, {"end": 1.2}, {"start": 2}, {"start": 5.7}),
+    ],
+    ids=str,
+)
+def test_several_videos(clips: list[Path], tmp_path: Path, jobs: int, options: dict[str, Any]) -> None:
+    want = motion_heatmap(clips, backend="numpy", jobs=jobs, **options)
+    got, times = interrupted_videos(clips, tmp_path / "checkpoint", random.Random(jobs), jobs=jobs, **options)
+    assert times > 0
+    assert_same(got, want)
+    assert_same(motion_heatmap(clips, backend="numpy", jobs=jobs, checkpoint=tmp_path / "checkpoint", **options), want)
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_several_videos_that_are_turned(tmp_path: Path) -> None:
+    paths = [turn_mp4(encode(tmp_path / f"{n}.mp4", noisy_scene(30, seed=n)), 90) for n in range(2)]
+    mask = np.zeros((64, 48), np.uint8)
+    mask[10:50, 5:30] = 1
+    want = motion_heatmap(paths, backend="numpy", mask=mask)
+    assert want.counts.shape == (64, 48)
+    got, times = interrupted_videos(paths, tmp_path / "checkpoint", random.Random(3), mask=mask)
+    assert times > 1
+    assert_same(got, want)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_several_videos_of_which_some_fail(clips: list[Path], tmp_path: Path, jobs: int) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    broken = tmp_path / "broken.mp4"
+    data = bytearray(clips[2].read_bytes())
+    data[len(data) // 2] ^= 0x55
+    broken.write_bytes(data)
+    sizes = tmp_path / "sizes.ts"
+    sizes.write_bytes(b"".join(encode(tmp_path / f"{n}.ts", scene(20, n, n + 16)).read_bytes() for n in (48, 96)))
+    paths = [text, clips[0], sizes, tmp_path / "none.mp4", broken, encode(tmp_path / "large.mp4", scene(5, 96, 128))]
+    paths.append(clips[3])
+    with pytest.raises(IncompleteError) as caught:
+        motion_heatmap(paths, backend="numpy", jobs=jobs)
+    got, times = interrupted_videos(paths, tmp_path / "checkpoint", random.Random(jobs), jobs=jobs)
+    assert times > 1
+    assert_same(got, caught.value.heatmap)
+    assert got.facts["input"]["stopped"] == "4 of 7 videos are left out, or not whole"
+
+
+def test_a_part_without_a_cut_is_saved_before_its_end(clips: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with MotionRun(clips[0], **OPTIONS | {"jobs": 3}) as run:
+        counted = set()
+        run.count(lambda *_: counted.add(len(run.tally.numbers)))
+    assert len(counted) > 30
+    monkeypatch.setattr(keyframes, "SHORTEST", 20)  # 20 frames, and then 20 more
+    two = encode(clips[0].parent / "two.mp4", noisy_scene(40), options={"x264-params": "keyint=20:scenecut=0"})
+    for start, skipped in ((0, 0), (1, 20)):
+        facts = motion_heatmap(two, start=start, jobs=2, backend="numpy").facts["input"]
+        assert facts["frames_skipped"] == skipped
+        assert facts["frames_decoded"] == 40 - skipped
+    entries = motion_heatmap(clips, start=1.8, jobs=2, backend="numpy").facts["inputs"]
+    assert (entries[0]["frames_decoded"], entries[0]["frames_skipped"]) == (0, 40)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize(
@@ -166,8 +272,9 @@ main()
 """
 
 
-def started(video: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM, "motion", str(video), "-o", str(out), "--backend", "numpy", *arguments]
+def started(videos: Sequence[Path], out: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, "motion", *map(str, videos), "-o", str(out), "--backend", "numpy"]
+    command += arguments
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -198,55 +305,73 @@ def kinds_of_clips(folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def long_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return kinds_of_clips(tmp_path_factory.mktemp("long"))
+def long_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    folder = tmp_path_factory.mktemp("long")
+    kinds = kinds_of_clips(folder)
+    several = [kinds["open"], folder / "none.mp4", kinds["variable"], kinds["damaged"]]
+    return {kind: [path] for kind, path in kinds.items()} | {"several": several}
 
 
-def alone(video: Path, out: Path, *arguments: str) -> dict[str, Any]:
+def alone(videos: Sequence[Path], out: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
     """The results of a run that nobody interrupts."""
     with pytest.raises(SystemExit) as caught:
-        main(["motion", str(video), "-o", str(out), "--backend", "numpy", *arguments])
-    assert caught.value.code == 0
+        main(["motion", *map(str, videos), "-o", str(out), "--backend", "numpy", *arguments])
+    assert caught.value.code == code
     return results(out)
 
 
-@pytest.mark.parametrize(("kind", "jobs"), [("open", "2"), ("variable", "1"), ("no index", "2"), ("damaged", "1")])
-def test_killed_again_and_again(long_clips: dict[str, Path], tmp_path: Path, kind: str, jobs: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "jobs"),
+    [("open", "2"), ("variable", "1"), ("no index", "2"), ("damaged", "1"), ("several", "2")],
+)
+def test_killed_again_and_again(long_clips: dict[str, list[Path]], tmp_path: Path, kind: str, jobs: str) -> None:
     """Whatever the moment: the next run goes on from a checkpoint or begins anew, and the last ends as if alone."""
     chance = random.Random(f"{kind} {jobs}")
     out = tmp_path / "got"
+    wanted = 3 if kind == "several" else 0  # one of them is not there
     killed = went_on = 0
     while True:
         with started(long_clips[kind], out, "--jobs", jobs, "--resume") as process:
             # the first line comes when counting begins; from then on any moment will do
             assert process.stderr is not None
-            went_on += "goes on behind frame" in process.stderr.readline()
+            went_on += "goes on" in process.stderr.readline()
             try:
                 code = process.wait(chance.uniform(0, 0.25) if killed < 4 else 60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 killed += 1
                 continue
-            assert code == 0, process.stderr.read()
+            said = process.stderr.read()
+            assert code == wanted, said
+            assert ("none.mp4" in said) is (kind == "several")
         break
     assert killed > 0
     assert went_on > 0
-    assert results(out) == alone(long_clips[kind], tmp_path / "want", "--jobs", jobs)
-    assert not [path.name for path in out.iterdir() if "checkpoint" in path.name]
+    assert results(out) == alone(long_clips[kind], tmp_path / "want", "--jobs", jobs, code=wanted)
+    left = [path.name for path in out.iterdir() if "checkpoint" in path.name]
+    assert left == ([] if wanted == 0 else ["checkpoint.npz"])  # while something is missing
 
 
 @pytest.mark.parametrize(
-    ("number", "said", "arguments"),
+    ("number", "said", "kind", "arguments"),
     [
-        (signal.SIGINT, "interrupted", ("--jobs", "2")),
-        (signal.SIGTERM, "terminated", ("--jobs", "1", "--half-life", "3")),
+        (signal.SIGINT, "interrupted", "open", ("--jobs", "2")),
+        (signal.SIGTERM, "terminated", "open", ("--jobs", "1", "--half-life", "3")),
+        (signal.SIGTERM, "terminated", "several", ("--jobs", "2")),
     ],
 )
 def test_told_to_stop(
-    long_clips: dict[str, Path], tmp_path: Path, number: signal.Signals, said: str, arguments: tuple[str, ...]
+    long_clips: dict[str, list[Path]],
+    tmp_path: Path,
+    number: signal.Signals,
+    said: str,
+    kind: str,
+    arguments: tuple[str, ...],
 ) -> None:
     out = tmp_path / "got"
-    with started(long_clips["open"], out, *arguments) as process:
+    videos = long_clips[kind]
+    code = 3 if kind == "several" else 0
+    with started(videos, out, *arguments) as process:
         while not (out / "checkpoint.npz").exists():
             assert process.poll() is None
             time.sleep(0.001)
@@ -258,8 +383,8 @@ def test_told_to_stop(
         more = "the same command with --resume goes on from what was counted"
         assert process.stderr.read().splitlines()[-1] == f"gpuheat: error: {said}; {more}"
     assert [path.name for path in out.iterdir()] == ["checkpoint.npz"]
-    got = alone(long_clips["open"], out, *arguments, "--resume")
-    assert got == alone(long_clips["open"], tmp_path / "want", *arguments)
+    got = alone(videos, out, *arguments, "--resume", code=code)
+    assert got == alone(videos, tmp_path / "want", *arguments, code=code)
 
 
 def test_what_does_not_fit_is_refused(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,3 +411,43 @@ def test_what_does_not_fit_is_refused(clip: Path, tmp_path: Path, capsys: pytest
     assert "from the beginning" in said
     assert (out / "checkpoint.npz.damaged").read_bytes() == whole[:1000]
     assert told().startswith(f"0 gpuheat: no checkpoint {out / 'checkpoint.npz'} to go on from: from the beginning")
+
+
+def test_other_videos_are_refused(clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    point = out / "checkpoint.npz"
+
+    def told(*videos: Path, resume: bool = True) -> str:
+        asked = ["--resume"] if resume else []
+        with pytest.raises(SystemExit) as caught:
+            main(["motion", *map(str, videos), "-o", str(out), "--backend", "numpy", *asked])
+        return f"{caught.value.code} {capsys.readouterr().err}"
+
+    def stop(done: int, _expected: int | None) -> None:
+        if done >= 60 and run.save():
+            raise InterruptionError
+
+    with MotionVideos(clips, **OPTIONS, checkpoint=point) as run, pytest.raises(InterruptionError):
+        run.count(stop)
+    saved = point.read_bytes()
+    still, short, clip, last = clips
+    begin_anew = r": .*its first or last bytes are others; begin anew"
+    assert re.match(rf"2 gpuheat: error: .* is not of this {clip}{begin_anew}", told(still, clip, short, last))
+    assert re.match(rf"2 gpuheat: error: .* is not of this {last}{begin_anew}", told(still, short, last))
+    assert "is of 3 videos, the last of them clip.mp4, and not of 2: give the same, or begin anew" in told(still, short)
+    assert "is of 3 videos" in told(still)
+    assert point.read_bytes() == saved
+    for others in ([last], [last, last]):  # behind those that were reached there may be others
+        point.write_bytes(saved)
+        said = told(still, short, clip, *others)
+        assert re.match(rf"0 gpuheat: goes on behind frame \d+ of {clip}, 3 of {3 + len(others)} videos, from ", said)
+        assert not point.exists()
+    with MotionRun(still, **OPTIONS, checkpoint=point) as alone_run:
+        alone_run.count()
+        assert alone_run.save()
+    assert "other settings: source was one video and is several videos; give the same" in told(still, short)
+    said = told(still, short, resume=False)
+    called = f"the checkpoint {point} of an earlier run is called checkpoint.npz.earlier until there are results"
+    assert said.startswith(f"0 gpuheat: begins anew; {called}\n")
+    assert not [path.name for path in out.iterdir() if "checkpoint" in path.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import decoded, encode, noisy_scene, recipe, scene
+from clips import decoded, encode, ffmpeg_grey, noisy_scene, recipe, scene
 
 from gpuheat import Backend, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.errors import IncompleteError, VideoError
 from gpuheat.inputs import keyframes
+from gpuheat.jobs.recipe import Recipe
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=3"
 MANY = [2, 3, 8]
@@ -80,17 +82,17 @@ def test_a_mask_half_lives_and_switched_lights(clip: Path) -> None:
         assert_same(motion_heatmap(clip, jobs=3, **option), motion_heatmap(clip, jobs=1, **option))
 
 
-def test_parts_of_other_matrices(tmp_path: Path) -> None:
-    """A transport stream that says half way that its colours mean something else."""
+def one_after_the_other(folder: Path, params: list[str]) -> Path:
+    """A transport stream of 30 frames with each of these parameters of x264."""
     parts = [
         encode(
-            tmp_path / f"{matrix}.ts",
-            noisy_scene(100)[at : at + 30],
-            options={"x264-params": f"{X264}:colormatrix={matrix}"},
+            folder / f"{number}.ts",
+            noisy_scene(100)[30 * number : 30 * number + 30],
+            options={"x264-params": f"{X264}:{others}"},
         )
-        for at, matrix in ((0, "bt709"), (30, "smpte170m"), (60, "bt709"))
+        for number, others in enumerate(params)
     ]
-    whole = tmp_path / "whole.ts"
+    whole = folder / "whole.ts"
     with av.open(str(whole), "w") as out:
         stream: Any = None
         for number, part in enumerate(parts):
@@ -101,12 +103,36 @@ def test_parts_of_other_matrices(tmp_path: Path) -> None:
                         shift = number * 30 * 3600
                         packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
                         out.mux(packet)
+    return whole
+
+
+def test_parts_of_other_matrices(tmp_path: Path) -> None:
+    """A file that says half way that its colours mean something else."""
+    whole = one_after_the_other(tmp_path, [f"colormatrix={matrix}" for matrix in ("bt709", "smpte170m", "bt709")])
     one = motion_heatmap(whole, jobs=1)
     assert len(one.moved) == 89
     accumulator, _ = recipe(frame.bgr for frame in decoded(whole))
     np.testing.assert_array_equal(one.accumulator, accumulator)
     for jobs in MANY:
         assert_same(motion_heatmap(whole, jobs=jobs), one)
+
+
+@pytest.mark.parametrize("background", ["first", "mean"])
+def test_parts_of_other_ranges(tmp_path: Path, background: str, backend: Backend) -> None:
+    whole = one_after_the_other(tmp_path, ["fullrange=off", "fullrange=on", "fullrange=off"])
+    brightness = []
+    ranges = set()
+    with av.open(str(whole)) as container:
+        for picture in container.decode(video=0):
+            luma = np.asarray(picture.to_ndarray()[: picture.height], np.uint8)
+            brightness.append(ffmpeg_grey(luma, picture.color_range))
+            ranges.add(picture.color_range)
+    assert len(ranges) == 2
+    options: dict[str, Any] = {"pixels": "luma", "backend": backend, "background": background}
+    one = motion_heatmap(whole, jobs=1, **options)
+    assert_same(motion_heatmap(whole, jobs=3, **options), one)
+    accumulator, _ = recipe(brightness)
+    np.testing.assert_array_equal(one.accumulator, accumulator)
 
 
 # --- files that are not in order ------------------------------------------------------------------------------------
@@ -167,6 +193,32 @@ def test_a_change_of_size_is_told_alike(tmp_path: Path, jobs: int) -> None:
     assert so_far.moved.tolist() == moved
     assert so_far.facts["input"]["stopped"] == str(caught.value)
     assert so_far.facts["warnings"][0].startswith("incomplete: ")
+
+
+@pytest.mark.parametrize(
+    ("processors", "jobs"), [(1, (1, 1)), (2, (2, 1)), (3, (3, 3)), (8, (8, 8)), (64, (8, 8))], ids=str
+)
+def test_how_many_by_default(monkeypatch: pytest.MonkeyPatch, processors: int, jobs: tuple[int, int]) -> None:
+    """1080p, and 4K, where two decoders would only take memory."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors), raising=False)
+    options: dict[str, Any] = {
+        "threshold": 25,
+        "pixels": "bgr",
+        "half_life": None,
+        "downscale": 1,
+        "mask": None,
+        "max_changed": 1.0,
+    }
+    others: dict[str, Any] = {
+        "background": "mean",
+        "blur": 0.0,
+        "backend": "numba",
+        "decode": "auto",
+        "max_pixels": 2**28,
+    }
+    recipe = Recipe(**options, **others, jobs=None)
+    assert (recipe.jobs_for(1920, 1080), recipe.jobs_for(3840, 2160)) == jobs
+    assert Recipe(**options, **others, jobs=5).jobs_for(3840, 2160) == 5
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, "2", 1025])
