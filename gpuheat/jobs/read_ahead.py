@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["read_ahead"]
 
 Item = TypeVar("Item")
-DEPTH: Final = 2
+DEPTH: Final = 1
 """Frames that wait at most; each takes its memory."""
 
 
