@@ -364,7 +364,7 @@ def add_grey_rows(luma: Array, pitch: int, black: Any, gain: Any, sums: Array) -
             out[x] = np.uint16(out[x] + np.uint16(_clipped(_scaled(_times_8(row[x], black), gain))))
 
 
-FRAMES_AT_ONCE = 4
+FRAMES_AT_ONCE = 2
 
 
 @compiled(

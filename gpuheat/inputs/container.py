@@ -10,6 +10,7 @@ import av
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from gpuheat.backends.cpu_loops import processors
 from gpuheat.errors import VideoError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ __all__ = [
 MAX_PIXELS: Final = 2**28
 """Of a picture; FFmpeg takes no more, either."""
 ALL_PROCESSORS: Final = 0
-"""So many threads are one for each."""
+"""So many threads are as many as keep all busy."""
+MORE_THREADS: Final = 2  # than processors: some wait for others
+MOST_THREADS: Final = 16  # as FFmpeg has it; each holds pictures
 SILENT: Final = {"cfhd", "ffv1", "jpeg2000", "vp8"}
 """Codecs whose decoders leave damage out without a word: what shows there was in the memory of the picture before.
 
@@ -87,9 +90,8 @@ def open_video(
     Parameters
     ----------
     threads
-        So many decode whole frames side by side; ALL_PROCESSORS are one for each. That is as fast as FFmpeg's own
-        choice for today's codecs. Threads that share a frame (MPEG-1 and MPEG-2 have no others) conceal damage without
-        a word, each number of them in its own way.
+        So many decode whole frames side by side, or ALL_PROCESSORS. Threads that share a frame (MPEG-1 and MPEG-2 have
+        no others) conceal damage without a word, each number of them in its own way.
     watch
         Notices if opening makes no progress.
     max_pixels
@@ -139,7 +141,8 @@ def video_of(
         stream.thread_type, threads = "SLICE", ALL_PROCESSORS
     else:
         stream.thread_type = "NONE" if threads == 1 else "FRAME"
-    stream.codec_context.thread_count = threads
+    most = min(processors() + MORE_THREADS, MOST_THREADS)
+    stream.codec_context.thread_count = most if threads == ALL_PROCESSORS else threads
     limit = decoder_limit(max_pixels)
     # one thread may begin half way, where H.264 would take the frames before it for lost; it marks damage anyway
     if explode and (threads != 1 or stream.codec.canonical_name != "h264"):

@@ -217,10 +217,11 @@ class Tally:
         """The heat map as shown, with its background and the numbers of its frames."""
         self._settle()
         assert self.counter is not None
+        background = self.scene.background(rotation)  # after which it takes less memory
         result = self.counter.result(blur=blur).turned(rotation)
         cuts = [0, *(cut for cut in self._cuts if cut < len(self.numbers))]
         frames = np.delete(np.array(self.numbers, np.int64), cuts)  # each but these is the later one of a pair
-        return replace(result, frames=frames, background=self.scene.background(rotation))
+        return replace(result, frames=frames, background=background)
 
     def _take(self, waiting: Sequence[Waiting]) -> None:
         """See and count consecutive frames of one layout."""
