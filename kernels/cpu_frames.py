@@ -62,26 +62,28 @@ def _differences_of_blocks(a: Array, b: Array, size: int, most: Array) -> None:
 
 
 @inlined
-def _add_up(motion: Array, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float) -> np.int64:
-    """Add what moved in row y from a column on to the sums, which nothing is written to where nothing moved.
+def _add_up(
+    motion: Array, pixels: int, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float
+) -> np.int64:
+    """Add what moved of so many pixels of row y from a column on to the sums, which nothing is written to where
+    nothing moved.
 
     Returns how many pixels moved.
     """
-    width = motion.shape[0]
     if mask.shape[0] > 0:
-        mask_row = mask[y, begin : begin + width]
-        for x in range(width):
+        mask_row = mask[y, begin : begin + pixels]
+        for x in range(np.uint64(pixels)):
             motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
     moved = np.uint32(0)
-    for x in range(width):
+    for x in range(np.uint64(pixels)):
         moved = np.uint32(moved + motion[x])
     if moved > 0 and counts.shape[0] > 0:
-        counts_row = counts[y, begin : begin + width]
-        for x in range(width):
+        counts_row = counts[y, begin : begin + pixels]
+        for x in range(np.uint64(pixels)):
             counts_row[x] = np.uint32(counts_row[x] + motion[x])
     if moved > 0 and decayed.shape[0] > 0:
-        decayed_row = decayed[y, begin : begin + width]
-        for x in range(width):
+        decayed_row = decayed[y, begin : begin + pixels]
+        for x in range(np.uint64(pixels)):
             decayed_row[x] += weight if motion[x] != 0 else 0.0
     return np.int64(moved)
 
@@ -131,7 +133,7 @@ def add_motion_rows_bgr(
                 np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
             )
             motion[x] = np.uint8(weighted >= limit)
-        total += _add_up(motion, y, 0, mask, counts, decayed, weight)
+        total += _add_up(motion, width, y, 0, mask, counts, decayed, weight)
     return total
 
 
@@ -154,16 +156,17 @@ def _scaled(value: Any, factor: Any) -> Any:
 
 
 @inlined
-def _color_offsets(u: Array, v: Array, step: int, factors: Array, offsets: Array) -> None:
+def _color_offsets(u: Array, v: Array, step: int, blocks: int, factors: Array, offsets: Array) -> None:
     """What the chroma of each 2 x 2 block adds to its blue, green and red.
 
     u, v      uint8, a value at every step-th place
     factors   (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    offsets   (3, blocks) int16
+    offsets   (3, blocks or more) int16
     """
     blue, green, red = offsets[0], offsets[1], offsets[2]
-    for i in range(blue.shape[0]):
-        du, dv = _times_8(u[i * step], np.int16(128)), _times_8(v[i * step], np.int16(128))
+    for i in range(np.uint64(blocks)):
+        du = _times_8(u[i * np.uint64(step)], np.int16(128))
+        dv = _times_8(v[i * np.uint64(step)], np.int16(128))
         blue[i] = _scaled(du, factors[5])
         green[i] = np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4]))
         red[i] = _scaled(dv, factors[2])
@@ -171,18 +174,19 @@ def _color_offsets(u: Array, v: Array, step: int, factors: Array, offsets: Array
 
 @inlined
 def _compare_colors(
-    previous: Array, frame: Array, offsets: Array, black: Any, gain: Any, limit: Any, motion: Array
+    previous: Array, frame: Array, offsets: Array, blocks: int, black: Any, gain: Any, limit: Any, motion: Array
 ) -> None:
     """Turn two rows into BGR and compare them.
 
     previous, frame   (2 * blocks,) uint8: Y
-    offsets           (6, blocks) int16: what the chroma adds to blue, green and red, of the one and of the other
-    motion            (2 * blocks,) uint8: 1 where a pixel moved
+    offsets           (6, blocks or more) int16: what the chroma adds to blue, green and red, of the one and the other
+    motion            (2 * blocks or more,) uint8: 1 where a pixel moved
     """
     p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
     f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
-    for i in range(p_blue.shape[0]):
-        for x in range(2 * i, 2 * i + 2):
+    for i in range(np.uint64(blocks)):
+        for right in range(np.uint64(2)):
+            x = np.uint64(2) * i + right
             yp, yf = _scaled(_times_8(previous[x], black), gain), _scaled(_times_8(frame[x], black), gain)
             d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
             d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
@@ -233,12 +237,12 @@ def add_motion_rows_grey(
         for block in range(blocks):
             if _change(most[block], gain) > threshold:
                 begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
-                before, now, moving = p[begin:end], f[begin:end], motion[: end - begin]
+                before, now = p[begin:end], f[begin:end]
                 for x in range(before.shape[0]):
                     one = _clipped(_scaled(_times_8(before[x], black), gain))
                     other = _clipped(_scaled(_times_8(now[x], black), gain))
-                    moving[x] = np.uint8(abs(np.int16(one - other)) > threshold)
-                total += _add_up(moving, y, begin, mask, counts, decayed, weight)
+                    motion[x] = np.uint8(abs(np.int16(one - other)) > threshold)
+                total += _add_up(motion, end - begin, y, begin, mask, counts, decayed, weight)
     return total
 
 
@@ -277,15 +281,14 @@ def add_motion_rows_yuv(
 
     Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
     read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
-    colours (clipping only lessens them) and so their weighted sum: most rows of a coded video have no motion
+    colours (clipping only lessens them) and so their weighted sum: most blocks of a coded video have no motion
     by that alone, and are done with after one pass over their bytes.
     """
     half = width // 2
     blocks = (width + BLOCK - 1) // BLOCK
-    offsets = np.empty((6, half), np.int16)
-    motion = np.empty(width, np.uint8)
-    most_y, most_u, most_v = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
-    color = np.empty(blocks, np.int32)
+    most_u, most_v = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
+    most_upper, most_lower = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
+    offsets, motion = np.empty((6, BLOCK // 2), np.int16), np.empty(BLOCK, np.uint8)
     black, gain = factors[0], factors[1]
     total = np.int64(0)
     for row in range(first, last):
@@ -299,35 +302,38 @@ def add_motion_rows_yuv(
         else:
             _differences_of_blocks(pu, fu, BLOCK, most_u)
             _differences_of_blocks(pv, fv, BLOCK, most_v)
+        p_upper = previous_y[2 * row * previous_y_pitch : 2 * row * previous_y_pitch + width]
+        f_upper = frame_y[2 * row * frame_y_pitch : 2 * row * frame_y_pitch + width]
+        p_lower = previous_y[(2 * row + 1) * previous_y_pitch : (2 * row + 1) * previous_y_pitch + width]
+        f_lower = frame_y[(2 * row + 1) * frame_y_pitch : (2 * row + 1) * frame_y_pitch + width]
+        _differences_of_blocks(p_upper, f_upper, BLOCK, most_upper)
+        _differences_of_blocks(p_lower, f_lower, BLOCK, most_lower)
         for block in range(blocks):
             du, dv = most_u[block], most_v[block]
+            luma = _change(max(most_upper[block], most_lower[block]), gain)
             green = _change(du, factors[3]) + _change(dv, factors[4])
-            color[block] = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
-        for y in range(2 * row, 2 * row + 2):
-            p = previous_y[y * previous_y_pitch : y * previous_y_pitch + width]
-            f = frame_y[y * frame_y_pitch : y * frame_y_pitch + width]
-            _differences_of_blocks(p, f, BLOCK, most_y)
-            begin = -1
-            for block in range(blocks + 1):
-                moving = False
-                if block < blocks:
-                    luma = _change(most_y[block], gain)
-                    moving = _weighted(luma, luma, luma) + color[block] >= limit
-                if moving and begin < 0:
-                    begin = block * BLOCK
-                elif begin >= 0 and not moving:
-                    end = min(width, block * BLOCK)
-                    i, j = begin // 2, end // 2
-                    run = offsets[:, : j - i]
-                    if chroma_step == 1:
-                        _color_offsets(pu[i:j], pv[i:j], 1, factors, run[:3])
-                        _color_offsets(fu[i:j], fv[i:j], 1, factors, run[3:])
-                    else:
-                        _color_offsets(pu[2 * i : 2 * j], pv[2 * i : 2 * j], 2, factors, run[:3])
-                        _color_offsets(fu[2 * i : 2 * j], fv[2 * i : 2 * j], 2, factors, run[3:])
-                    _compare_colors(p[begin:end], f[begin:end], run, black, gain, limit, motion[begin:end])
-                    total += _add_up(motion[begin:end], y, begin, mask, counts, decayed, weight)
-                    begin = -1
+            color = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
+            if _weighted(luma, luma, luma) + color < limit:
+                continue
+            begin = block * BLOCK
+            pixels = min(BLOCK, width - begin)
+            i, j = begin // 2 * chroma_step, (begin + pixels) // 2 * chroma_step
+            one, other = p_upper[begin : begin + pixels], f_upper[begin : begin + pixels]
+            one_below, other_below = p_lower[begin : begin + pixels], f_lower[begin : begin + pixels]
+            if pixels == BLOCK and chroma_step == 1:  # short loops are vectorised where their length is known
+                _color_offsets(pu[i:j], pv[i:j], 1, BLOCK // 2, factors, offsets[:3])
+                _color_offsets(fu[i:j], fv[i:j], 1, BLOCK // 2, factors, offsets[3:])
+                _compare_colors(one, other, offsets, BLOCK // 2, black, gain, limit, motion)
+                total += _add_up(motion, BLOCK, 2 * row, begin, mask, counts, decayed, weight)
+                _compare_colors(one_below, other_below, offsets, BLOCK // 2, black, gain, limit, motion)
+                total += _add_up(motion, BLOCK, 2 * row + 1, begin, mask, counts, decayed, weight)
+            else:
+                _color_offsets(pu[i:j], pv[i:j], chroma_step, pixels // 2, factors, offsets[:3])
+                _color_offsets(fu[i:j], fv[i:j], chroma_step, pixels // 2, factors, offsets[3:])
+                _compare_colors(one, other, offsets, pixels // 2, black, gain, limit, motion)
+                total += _add_up(motion, pixels, 2 * row, begin, mask, counts, decayed, weight)
+                _compare_colors(one_below, other_below, offsets, pixels // 2, black, gain, limit, motion)
+                total += _add_up(motion, pixels, 2 * row + 1, begin, mask, counts, decayed, weight)
     return total
 
 
@@ -407,9 +413,9 @@ def add_picture_rows_yuv(
             u = planes[plane + 1][u_at : u_at + half * chroma_step]
             v = planes[plane + 2][v_at : v_at + half * chroma_step]
             if chroma_step == 1:
-                _color_offsets(u, v, 1, factors, offsets)
+                _color_offsets(u, v, 1, half, factors, offsets)
             else:
-                _color_offsets(u, v, 2, factors, offsets)
+                _color_offsets(u, v, 2, half, factors, offsets)
             for y in range(2 * row, 2 * row + 2):
                 f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
                 for x in range(width):
