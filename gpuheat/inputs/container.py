@@ -45,7 +45,7 @@ ALL_PROCESSORS: Final = 0
 """So many threads are as many as keep all busy."""
 MORE_THREADS: Final = 2  # than processors: some wait for others
 MOST_THREADS: Final = 16  # as FFmpeg has it; each holds pictures
-SILENT: Final = {"cfhd", "ffv1", "jpeg2000", "vp8"}
+SILENT: Final = {"cfhd", "ffv1", "jpeg2000", "mjpeg", "vp8"}
 """Codecs whose decoders leave damage out without a word: what shows there was in the memory of the picture before.
 
 Which one that was depends on the number of threads, and on how long pictures are kept.

@@ -16,7 +16,7 @@ from gpuheat.inputs.video_frame import VideoFrame
 
 KINDS: dict[str, dict[str, Any]] = {
     "planar.mp4": {},
-    "full-range.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "full-range.mp4": {"pix_fmt": "yuvj420p"},
     "444.mkv": {"pix_fmt": "yuv444p"},
     "10-bit.mp4": {"pix_fmt": "yuv420p10le"},
     "raw.avi": {"codec": "rawvideo", "pix_fmt": "bgr24"},
