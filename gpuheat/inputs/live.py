@@ -24,6 +24,7 @@ from gpuheat.inputs.container import (
     video_of,
 )
 from gpuheat.inputs.detached_frame import DetachedFrame
+from gpuheat.inputs.findings import SLACK
 from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
 from gpuheat.inputs.watch import Watch
 
@@ -49,7 +50,6 @@ LOOK: Final = 0.05  # s between two looks whether somebody still waits
 LEAP: Final = 10  # s by which time stamps may run ahead of the clock from one frame to the next
 NO_TIME_STAMPS: Final[Any] = Flags.no_timestamps.value
 PLAYLISTS: Final = ("hls", "dash")
-SLACK: Final = 1  # s by which a video may be shorter than it announces: its last frame lasts, too
 
 
 @dataclass
