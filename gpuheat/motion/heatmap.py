@@ -136,7 +136,7 @@ class MotionHeatmap(Drawable):
         out.write_array("counts.npy", self.counts)
         if self.decayed is not None:
             out.write_array("decayed.npy", self.decayed)
-        out.write_text("activity.csv", words.activity_csv(self))
+        out.write_parts("activity.csv", words.activity_csv(self))
         out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
 
     @property

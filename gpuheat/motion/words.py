@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from gpuheat.motion.heatmap import MotionHeatmap
 
 __all__ = ["activity_csv", "full_scale", "headline", "subtitle"]
+
+PAIRS_AT_ONCE: Final = 10_000  # to spare memory
 
 
 def full_scale(heatmap: MotionHeatmap) -> str:
@@ -59,25 +63,31 @@ def subtitle(heatmap: MotionHeatmap) -> str:
     return "  ·  ".join(facts)
 
 
-def activity_csv(heatmap: MotionHeatmap) -> str:
+def activity_csv(heatmap: MotionHeatmap) -> Iterator[str]:
     """One row per pair: ``frame,time_s,moved_pixels,moved_share,counted``; no time where there are none.
 
-    Where several videos were counted, ``video`` comes before them: its place among them, from 0.
+    Where several videos were counted, ``video`` comes before them: its place among them, from 0. The text comes in
+    parts.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     columns = {
-        "frame": heatmap.frames.tolist(),
-        "time_s": [""] * len(heatmap.moved) if heatmap.times is None else heatmap.times.tolist(),
-        "moved_pixels": heatmap.moved.tolist(),
-        "moved_share": heatmap.activity.tolist(),
-        "counted": heatmap.counted.astype(int).tolist(),
+        "frame": heatmap.frames,
+        "time_s": np.broadcast_to("", len(heatmap.moved)) if heatmap.times is None else heatmap.times,
+        "moved_pixels": heatmap.moved,
+        "moved_share": heatmap.activity,
+        "counted": heatmap.counted.astype(np.uint8),
     }
     if "inputs" in heatmap.facts:
         pairs = [entry["pairs"] for entry in heatmap.facts["inputs"]]
-        columns = {"video": np.repeat(np.arange(len(pairs)), pairs).tolist()} | columns
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+        columns = {"video": np.repeat(np.arange(len(pairs)), pairs)} | columns
+    yield _csv([list(columns)])
+    for first in range(0, max(map(len, columns.values())), PAIRS_AT_ONCE):
+        rows = slice(first, first + PAIRS_AT_ONCE)
+        yield _csv(zip(*(column[rows].tolist() for column in columns.values()), strict=True))
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

@@ -83,12 +83,12 @@ def draw_figure(
     """
     background = as_bgr(background)
     heat = resize_heat(heat, background.shape[0], background.shape[1])
-    pictures = {
-        "Overlay": overlay(heat, background, style),
-        "Background": background,
-        "Heat map": colorize(heat, style),
-    }
     boxes = arrange(background.shape[0], background.shape[1])
+    pictures = {  # one after the other, to spare memory
+        "Overlay": _fitted(overlay(heat, background, style), boxes[0]),
+        "Background": _fitted(background, boxes[1]),
+        "Heat map": _fitted(colorize(heat, style), boxes[2]),
+    }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter the font lacks is drawn as an empty box
         return _draw(pictures, boxes, tone_curve(style.tone, heat), style, title, subtitle, full_scale, activity)
@@ -122,7 +122,7 @@ def _draw(
     for (name, picture), box in zip(pictures.items(), boxes, strict=True):
         left, top = MARGIN + (width - block) // 2 + box.left, pictures_top + box.top
         page.text(left, top - CAPTION + TEXT, name, TEXT, INK, bold=True)
-        page.picture(_fitted(picture, box), left, top)
+        page.picture(picture, left, top)
     _draw_bar(page, ruler, Box(MARGIN, bar_top, width, BAR), curve, style, full_scale)
     if activity is not None:
         _draw_chart(page, ruler, Box(MARGIN + CHART_LEFT, chart_top, width - CHART_LEFT, CHART), activity)

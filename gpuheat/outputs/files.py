@@ -17,7 +17,7 @@ import numpy as np
 from gpuheat.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType, TracebackType
 
     from numpy.typing import NDArray
@@ -89,7 +89,12 @@ class OutputFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file, in UTF-8. A byte of a file's name that is no UTF-8 becomes an escape."""
-        self.write(name, text.encode("utf-8", "backslashreplace"))
+        self.write_parts(name, [text])
+
+    def write_parts(self, name: str, parts: Iterable[str]) -> None:
+        """Write a text file as :meth:`write_text` does, one part behind the other."""
+        with self._staged(name) as file:
+            file.writelines(part.encode("utf-8", "backslashreplace") for part in parts)
 
     def write_json(self, name: str, value: object) -> None:
         """Write a JSON file; `TypeError` for NumPy's integers and arrays, `ValueError` for NaN and infinity."""

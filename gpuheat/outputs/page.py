@@ -66,8 +66,9 @@ class Page:
         from matplotlib.figure import Figure
 
         self._width, self._height = width, height
-        self._figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+        self._figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="none")
         self._canvas = FigureCanvasAgg(self._figure)
+        self._pictures: list[tuple[NDArray[np.uint8], int, int]] = []
 
     def text(
         self,
@@ -92,8 +93,8 @@ class Page:
         )
 
     def picture(self, bgr: NDArray[np.uint8], left: int, top: int) -> None:
-        """A picture, pixel for pixel."""
-        self._figure.figimage(bgr[..., ::-1], left, self._height - top - bgr.shape[0], origin="upper")
+        """A picture, pixel for pixel, under everything else."""
+        self._pictures.append((bgr, left, top))
 
     def rule(self, x: float, top: float, length: float, color: str) -> None:
         """A short vertical line."""
@@ -126,8 +127,12 @@ class Page:
 
     def render(self) -> NDArray[np.uint8]:
         """The page as a BGR picture, uint8 (height, width, 3)."""
-        self._canvas.draw()  # type: ignore[no-untyped-call]
+        renderer = self._canvas.get_renderer()  # type: ignore[no-untyped-call]
         rgba = np.asarray(self._canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        rgba[...] = 255
+        for bgr, left, top in self._pictures:  # not by matplotlib, which makes float64 of them
+            rgba[top : top + bgr.shape[0], left : left + bgr.shape[1], :3] = bgr[..., ::-1]
+        self._figure.draw(renderer)
         return np.ascontiguousarray(rgba[..., 2::-1])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
 from gpuheat.errors import InputError
 from gpuheat.outputs.colormap import lookup_table
-from gpuheat.outputs.tone import apply_tone
+from gpuheat.outputs.tone import tone_curve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from gpuheat.outputs.style import PictureStyle
@@ -20,6 +22,7 @@ __all__ = ["as_bgr", "colorize", "encode_png", "overlay", "resize_heat"]
 
 MAX_OPACITY = np.float32(0.7)
 """Opacity of the hottest spot with ``alpha="value"``: what lies under it still shows."""
+ROWS_AT_ONCE: Final = 64  # to spare memory
 
 
 def colorize(heat: NDArray[np.float32], style: PictureStyle) -> NDArray[np.uint8]:
@@ -45,7 +48,10 @@ def colorize(heat: NDArray[np.float32], style: PictureStyle) -> NDArray[np.uint8
     InputError
         If ``heat`` is not what is asked for above.
     """
-    return _colors(_toned(heat, style), style)
+    picture = np.empty((*heat.shape, 3), np.uint8)
+    for rows, _, colors in _strips(heat, style):
+        picture[rows] = colors
+    return picture
 
 
 def overlay(heat: NDArray[np.float32], background: NDArray[np.uint8], style: PictureStyle) -> NDArray[np.uint8]:
@@ -76,14 +82,14 @@ def overlay(heat: NDArray[np.float32], background: NDArray[np.uint8], style: Pic
         If ``heat`` or ``background`` is not what is asked for above.
     """
     background = as_bgr(background)
-    toned = _toned(resize_heat(heat, background.shape[0], background.shape[1]), style)
-    colors = _colors(toned, style)
-    if style.alpha == "value":
-        opacity = MAX_OPACITY * (1 - np.square(np.square(1 - toned)))
-        picture = cv2.blendLinear(colors, background, opacity, 1 - opacity)
-    else:
-        picture = cv2.addWeighted(background, 1 - style.alpha, colors, style.alpha, 0)
-    return picture.astype(np.uint8, copy=False)
+    picture = np.empty(background.shape, np.uint8)
+    for rows, toned, colors in _strips(resize_heat(heat, *background.shape[:2]), style):
+        if style.alpha == "value":
+            opacity = MAX_OPACITY * (1 - np.square(np.square(1 - toned)))
+            picture[rows] = cv2.blendLinear(colors, background[rows], opacity, 1 - opacity)
+        else:
+            picture[rows] = cv2.addWeighted(background[rows], 1 - style.alpha, colors, style.alpha, 0)
+    return picture
 
 
 def resize_heat(heat: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
@@ -96,7 +102,7 @@ def resize_heat(heat: NDArray[np.float32], height: int, width: int) -> NDArray[n
         return heat
     shrinks = heat.shape[0] >= height and heat.shape[1] >= width
     resized = cv2.resize(heat, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized.clip(0.0, 1.0).astype(np.float32, copy=False)
+    return np.clip(resized, 0.0, 1.0, out=resized).astype(np.float32, copy=False)
 
 
 def as_bgr(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,14 +123,18 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     return encoded.tobytes()
 
 
-def _toned(heat: NDArray[np.float32], style: PictureStyle) -> NDArray[np.float32]:
+def _strips(
+    heat: NDArray[np.float32], style: PictureStyle
+) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.uint8]]]:
+    """Some rows of a heat map at a time: which, their places in [0, 1] on the colour map, and their colours."""
     _check_heat(heat)
-    return apply_tone(heat, style.tone)
-
-
-def _colors(toned: NDArray[np.float32], style: PictureStyle) -> NDArray[np.uint8]:
-    places = (toned * 255).astype(np.uint8)
-    return cv2.applyColorMap(places, lookup_table(style.colormap).reshape(256, 1, 3)).astype(np.uint8, copy=False)
+    curve = tone_curve(style.tone, heat)
+    table = lookup_table(style.colormap).reshape(256, 1, 3)
+    for first in range(0, heat.shape[0], ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        toned = curve(heat[rows])
+        colors = cv2.applyColorMap((toned * 255).astype(np.uint8), table)
+        yield rows, toned, colors.astype(np.uint8, copy=False)
 
 
 def _check_heat(heat: NDArray[np.float32]) -> None:

@@ -22,7 +22,7 @@ from gpuheat.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ToneCurve", "apply_tone", "check_tone", "tone_curve"]
+__all__ = ["ToneCurve", "check_tone", "tone_curve"]
 
 LOG_GAIN = np.float32(100.0)
 """How steeply ``log`` starts: below a hundredth of the maximum it is nearly straight, above it bends."""
@@ -66,32 +66,17 @@ def check_tone(tone: str) -> str:
 
 
 def tone_curve(tone: str, heat: NDArray[np.float32]) -> ToneCurve:
-    """The curve of a tone for a heat map with values in [0, 1].
+    """The curve of a tone for a heat map.
 
     Only ``percentile`` looks at the heat map. A map without any value above zero has no percentile; its
     curve is then that of ``linear``, and the map stays zero.
-    """
-    kind, percentile = _parse(tone)
-    if percentile is None:
-        return ToneCurve(kind)
-    positive = heat[heat > 0]
-    return ToneCurve(kind, float(np.percentile(positive, percentile)) if positive.size else 1.0)
-
-
-def apply_tone(heat: NDArray[np.float32], tone: str) -> NDArray[np.float32]:
-    """The place of every value of a heat map on the colour map.
 
     Parameters
     ----------
-    heat
-        float32 in [0, 1], any shape.
     tone
         ``"linear"``, ``"sqrt"``, ``"log"`` or ``"percentile:P"`` with 0 < P <= 100.
-
-    Returns
-    -------
-    toned
-        float32 in [0, 1], of the same shape; ``heat`` itself where the tone is linear.
+    heat
+        float32 in [0, 1], any shape.
 
     Raises
     ------
@@ -100,10 +85,15 @@ def apply_tone(heat: NDArray[np.float32], tone: str) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> apply_tone(np.array([0, 0.25, 1], np.float32), "sqrt").tolist()
+    >>> heat = np.array([0, 0.25, 1], np.float32)
+    >>> tone_curve("sqrt", heat)(heat).tolist()
     [0.0, 0.5, 1.0]
     """
-    return tone_curve(tone, heat)(heat)
+    kind, percentile = _parse(tone)
+    if percentile is None:
+        return ToneCurve(kind)
+    positive = heat[heat > 0]  # a copy, which may be put in another order
+    return ToneCurve(kind, float(np.percentile(positive, percentile, overwrite_input=True)) if positive.size else 1.0)
 
 
 def _parse(tone: str) -> tuple[str, float | None]:

@@ -33,7 +33,7 @@ def test_files_appear_when_the_block_ends(tmp_path: Path) -> None:
     with OutputFolder(tmp_path / "a" / "b") as out:
         out.write("picture.png", b"\x89PNG")
         out.write_array("counts.npy", array)
-        out.write_text("activity.csv", "frame,time_s\n")
+        out.write_parts("activity.csv", (part for part in ("frame,", "time_s\n")))
         out.write_json("summary.json", {"name": "vidéo \udcff", "share": np.float64(0.5)})
         assert not [path for path in out.path.iterdir() if path.is_file()]
     files = {path.name: path for path in out.path.iterdir()}

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpuheat.errors import InputError
-from gpuheat.outputs.picture import MAX_OPACITY, colorize, encode_png, overlay, resize_heat
+from gpuheat.outputs.picture import MAX_OPACITY, ROWS_AT_ONCE, colorize, encode_png, overlay, resize_heat
 from gpuheat.outputs.style import PictureStyle
+from gpuheat.outputs.tone import tone_curve
 
 RNG = np.random.default_rng(20)
-BACKGROUND = RNG.integers(0, 256, (37, 61, 3), np.uint8)
-COUNTS = RNG.integers(0, 3000, (37, 61)).astype(np.float32)
+SIZE = (2 * ROWS_AT_ONCE + 9, 61)
+BACKGROUND = RNG.integers(0, 256, (*SIZE, 3), np.uint8)
+COUNTS = RNG.integers(0, 3000, SIZE).astype(np.float32)
 HEAT = COUNTS / COUNTS.max()
 
 
@@ -29,6 +31,18 @@ def test_linear_pictures_are_the_recipe_bit_for_bit(alpha: float, name: str) -> 
     np.testing.assert_array_equal(colorize(HEAT, style), color)
     np.testing.assert_array_equal(
         overlay(HEAT, BACKGROUND, style), cv2.addWeighted(BACKGROUND, 1 - alpha, color, alpha, 0)
+    )
+
+
+@pytest.mark.parametrize("tone", ["linear", "sqrt", "log", "percentile:80"])
+def test_drawn_in_strips_the_pictures_are_as_if_drawn_at_once(tone: str) -> None:
+    toned = tone_curve(tone, HEAT)(HEAT)
+    color = cv2.applyColorMap((toned * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    opacity = MAX_OPACITY * (1 - np.square(np.square(1 - toned)))
+    style = PictureStyle("turbo", tone, "value")
+    np.testing.assert_array_equal(colorize(HEAT, style), color)
+    np.testing.assert_array_equal(
+        overlay(HEAT, BACKGROUND, style), cv2.blendLinear(color, BACKGROUND, opacity, 1 - opacity)
     )
 
 
@@ -52,7 +66,7 @@ def test_grey_background_is_as_good_as_bgr() -> None:
 
 def test_a_smaller_heat_map_is_enlarged_to_the_background() -> None:
     small = RNG.random((9, 15), np.float32)
-    large = cv2.resize(small, (61, 37), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    large = cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
     np.testing.assert_array_equal(
         overlay(small, BACKGROUND, PictureStyle()), overlay(large, BACKGROUND, PictureStyle())
     )
@@ -82,7 +96,7 @@ def test_what_is_no_heat_map_is_refused(heat: np.ndarray) -> None:
         colorize(heat, PictureStyle())
 
 
-@pytest.mark.parametrize("shape", [(37, 61, 4), (37,), (0, 61, 3)])
+@pytest.mark.parametrize("shape", [(*SIZE, 4), SIZE[:1], (0, 61, 3)])
 def test_what_is_no_background_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="a background must"):
         overlay(HEAT, np.zeros(shape, np.uint8), PictureStyle())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gpuheat.errors import OptionError
 from gpuheat.outputs.colormap import colormap_names, lookup_table
 from gpuheat.outputs.style import PictureStyle
-from gpuheat.outputs.tone import apply_tone, tone_curve
+from gpuheat.outputs.tone import tone_curve
 
 TONES = ["linear", "sqrt", "log", "percentile:90"]
 
@@ -76,7 +76,8 @@ def test_what_is_not_among_the_options_is_refused(arguments: dict[str, object], 
     ],
 )
 def test_tones_follow_their_formula(tone: str, expected: list[float]) -> None:
-    toned = apply_tone(np.array([0, 0.01, 0.25, 1], np.float32), tone)
+    heat = np.array([0, 0.01, 0.25, 1], np.float32)
+    toned = tone_curve(tone, heat)(heat)
     assert toned.dtype == np.float32
     np.testing.assert_allclose(toned, expected, rtol=1e-6)
 
@@ -84,7 +85,7 @@ def test_tones_follow_their_formula(tone: str, expected: list[float]) -> None:
 @given(tone=st.sampled_from(TONES), values=st.lists(st.floats(0, 1, width=32), min_size=1))
 def test_tones_stay_in_range_and_keep_the_order(tone: str, values: list[float]) -> None:
     heat = np.array(sorted([*values, 0.0, 1.0]), np.float32)
-    toned = apply_tone(heat, tone)
+    toned = tone_curve(tone, heat)(heat)
     assert toned[0] == 0
     assert toned[-1] == 1
     assert np.all(np.diff(toned) >= 0)
@@ -92,12 +93,13 @@ def test_tones_stay_in_range_and_keep_the_order(tone: str, values: list[float]) 
 
 @pytest.mark.parametrize("tone", TONES)
 def test_a_map_of_zeros_stays_zero(tone: str) -> None:
-    assert not apply_tone(np.zeros((3, 4), np.float32), tone).any()
+    heat = np.zeros((3, 4), np.float32)
+    assert not tone_curve(tone, heat)(heat).any()
 
 
 def test_a_percentile_next_to_zero_does_not_overflow() -> None:
     heat = np.array([1e-45] * 9 + [1], np.float32)
-    np.testing.assert_array_equal(apply_tone(heat, "percentile:50"), np.ones(10))
+    np.testing.assert_array_equal(tone_curve("percentile:50", heat)(heat), np.ones(10))
 
 
 def test_saturation_is_the_share_from_which_all_is_hottest() -> None:
