@@ -33,7 +33,8 @@ class _Notice(event.Listener):
     said = False
 
     def on_start(self, event: event.Event) -> None:
-        if not self.said and event.data["dispatcher"].py_func.__module__.startswith("gpuheat.kernels.cpu_"):
+        module = event.data["dispatcher"].py_func.__module__ or ""  # None: of a function made by exec
+        if not self.said and module.startswith("gpuheat.kernels.cpu_"):
             self.said = True
             log.warning("compiling the CPU loops for this processor: some seconds, only the first time")
 
