@@ -14,12 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.machine import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
     "NEED_NO_GPU",
-    "ROOT",
     "Check",
     "Checked",
     "find_sanitizer",
@@ -29,7 +30,6 @@ __all__ = [
     "verdict",
 ]
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 TESTS: Final = ("tests/backends", "tests/motion", "tests/fixation")
 NEED_NO_GPU: Final = ("tests/backends/test_cuda_source.py", "tests/backends/test_cuda_sanitized.py")
 FOUND: Final = 9  # what compute-sanitizer returns where it found something

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks.gpu.results import Measured
+from benchmarks.results import Measured
 from benchmarks.timing import Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from benchmarks.gpu.case import Clock
+    from benchmarks.case import Clock
 
 __all__ = ["Device"]
 
@@ -44,6 +44,9 @@ extern "C" __global__ void hold(long long nanoseconds)
 
 class Device:
     """The first GPU, through CuPy. All work is on the legacy default stream, where all libraries meet."""
+
+    one_by_one = True
+    has_events = True
 
     def __init__(self) -> None:
         self.arrays: Any = import_module("cupy")
@@ -92,11 +95,23 @@ class Device:
         """Bytes read and written per second by a plain copy within the device's memory."""
         nbytes = min(COPY, int(self._properties["totalGlobalMem"]) // 8)
         source, target = (self.arrays.full(nbytes, 7, np.uint8) for _ in range(2))
-        copied = self.measure(lambda _: target.data.copy_from_device_async(source.data, nbytes), "device", 1, runs)
+        copied = self._measure(lambda _: target.data.copy_from_device_async(source.data, nbytes), "device", 1, runs)
         return 2.0 * nbytes / copied.timing.median
 
-    def measure(self, run: Callable[[int], object], clock: Clock, sets: int, runs: int) -> Measured:
-        """Time a contender ``runs`` times, fewer where that takes too long; ``run`` is told the number of the run."""
+    def measure(
+        self, contenders: Mapping[str, Callable[[int], object]], clock: Clock, sets: int, runs: int
+    ) -> dict[str, Measured | Exception]:
+        """One after the other; fewer runs where they take too long."""
+        found: dict[str, Measured | Exception] = {}
+        for name, run in contenders.items():
+            try:
+                found[name] = self._measure(run, clock, sets, runs)
+            except Exception as error:  # noqa: BLE001  whatever it is, the others go on
+                found[name] = error
+        return found
+
+    def _measure(self, run: Callable[[int], object], clock: Clock, sets: int, runs: int) -> Measured:
+        """``run`` is told the number of the run."""
         turns = itertools.count()
 
         def step() -> None:

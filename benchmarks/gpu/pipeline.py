@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from benchmarks.case import SIZES, Case, Planned, Setting, Work
 from benchmarks.checking import difference
 from benchmarks.content import moving_band
-from benchmarks.gpu.case import SIZES, Case, Planned, Setting, Work
 from gpuheat import FrameLayout, MotionCounter, get_backend, motion_heatmap
 from gpuheat.backends.base import DecodingBackend
 
@@ -35,18 +35,22 @@ ON_GPU: Final = "decoded on the GPU"
 
 def planned(setting: Setting) -> list[Planned]:
     """All cases."""
-    size = SIZES["360p" if setting.quick else "4K"]
-    frames = 30 if setting.quick else 300
-    clip = SIZES["360p" if setting.quick else "1080p"]
+    size = SIZES[setting.sizes[0]]
+    frames = 300 if len(setting.sizes) > 1 else 30
+    clip = SIZES[setting.sizes[-1]]
     return [
-        Planned("one call: motion gray8, 1 pair of 16 x 16", partial(_launch, setting), clock="back to back"),
         Planned(
+            setting.suite, "one call: motion gray8, 1 pair of 16 x 16", partial(_launch, setting), clock="back to back"
+        ),
+        Planned(
+            setting.suite,
             f"from host memory: {PUSHES} x {FRAMES} frames bgr24 of {size[1]} x {size[0]} pushed into MotionCounter",
             partial(_upload, setting, size),
             "each frame sent once",
             clock="host",
         ),
         Planned(
+            setting.suite,
             f"video: motion_heatmap of {frames} frames H.264 of {clip[1]} x {clip[0]}",
             partial(_video, setting, clip, frames),
             clock="host",

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.checking import check, difference
 from benchmarks.content import moving_band
-from benchmarks.gpu.motion import LAYOUTS
 from benchmarks.gpu.resources import recording_cupy
+from benchmarks.kernels.motion import LAYOUTS
 from gpuheat import BinGrid, get_backend
 from gpuheat.backends import gaussian
 from gpuheat.backends.base import SummingBackend

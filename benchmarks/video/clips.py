@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 
+from benchmarks.case import SIZES
 from benchmarks.video.scene import RATE, street
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from av.container import InputContainer
 
-__all__ = ["CAMERA", "FULL", "QUICK", "X264", "Clip", "Plan", "best_stream", "describe", "make"]
+__all__ = ["CAMERA", "X264", "Clip", "Plan", "best_stream", "describe", "make", "plans"]
 
 X264: Final = ""
 """x264 unless told otherwise: preset medium, up to three B-frames in a row, a key frame every 250 pictures."""
@@ -25,13 +27,18 @@ CAMERA: Final = "bframes=0:ref=1:weightp=0:keyint=60:min-keyint=60:scenecut=0"
 
 @dataclass(frozen=True)
 class Plan:
-    """A clip to be made; ``encoding`` are parameters of x264."""
+    """A clip to be made; ``way`` says in words what ``encoding`` does, which are parameters of x264."""
 
-    name: str
+    way: str
     height: int
     width: int
     frames: int
     encoding: str = X264
+
+    @property
+    def name(self) -> str:
+        """What is in it."""
+        return f"{self.frames} frames H.264 of {self.width} x {self.height}, {self.way}"
 
 
 @dataclass(frozen=True)
@@ -43,19 +50,32 @@ class Clip:
     seconds_to_make: float | None = None
 
 
-FULL: Final = (
-    Plan("1080p as a camera writes it", 1080, 1920, 600, CAMERA),
-    Plan("1080p as x264 writes it", 1080, 1920, 600),
-    Plan("4K as a camera writes it", 2160, 3840, 600, CAMERA),
-    Plan("4K as x264 writes it", 2160, 3840, 600),
-)
-QUICK: Final = (Plan("180p", 180, 320, 40),)
+USUAL_SIZES: Final = ("1080p", "4k")
+FRAMES: Final = 600
+FRAMES_OF_8K: Final = 150  # which take as long to make as those of 4K
+QUICK_FRAMES: Final = 40
+QUICK_SIZE: Final = (180, 320)
+
+
+def plans(sizes: Sequence[str], *, quick: bool) -> list[Plan]:
+    """The clips to make; ``sizes`` are names of SIZES, none: the usual ones, or one smaller than all of them."""
+    if quick:
+        chosen = [SIZES[size] for size in sizes] or [QUICK_SIZE]
+        return [Plan("as x264 writes it", height, width, QUICK_FRAMES) for height, width in chosen]
+    found = []
+    for size in sizes or USUAL_SIZES:
+        frames = FRAMES_OF_8K if size == "8k" else FRAMES
+        found += [
+            Plan("as a camera writes it", *SIZES[size], frames, CAMERA),
+            Plan("as x264 writes it", *SIZES[size], frames),
+        ]
+    return found
 
 
 def make(plan: Plan, folder: Path) -> Clip:
     """The street in H.264, of constant quality 23, one slice a picture."""
     began = time.perf_counter()
-    path = folder / f"{plan.name}.mp4"
+    path = folder / "made.mp4"
     with av.open(f"file:{path}", "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"x264-params": plan.encoding})
         stream.height, stream.width, stream.pix_fmt = plan.height, plan.width, "yuv420p"
@@ -78,8 +98,6 @@ def describe(clip: Clip) -> dict[str, Any]:
     with av.open(f"file:{clip.path}") as container:
         stream = best_stream(container)
         return {
-            "clip": clip.name,
-            "seconds_to_make": clip.seconds_to_make,
             "codec": stream.codec.canonical_name,
             "pixel_format": stream.codec_context.pix_fmt,
             "width": stream.width,

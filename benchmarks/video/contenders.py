@@ -4,31 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import nan
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import av
 import cv2
 import numpy as np
 
-from benchmarks.checking import WrongResultError, check, difference
+from benchmarks.case import Work
+from benchmarks.checking import WrongResultError, difference
 from benchmarks.video.clips import best_stream
 from gpuheat import motion_heatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from gpuheat import Backend
 
-__all__ = ["DECODING", "SEED", "Contender", "Counted", "contenders", "expected_luma", "seed_recipe"]
+__all__ = [
+    "DECODING",
+    "EIGHT_BIT_420",
+    "PLAIN",
+    "THRESHOLD",
+    "Contender",
+    "Counted",
+    "contenders",
+    "expected_luma",
+    "luma",
+    "pictures",
+    "plain_recipe",
+]
 
 Threads = Literal["FRAME", "AUTO"]
 """PyAV's ``thread_type``."""
 
-SEED: Final = "the seed's recipe, cv2.VideoCapture"
+PLAIN: Final = "plain recipe, cv2.VideoCapture"
 DECODING: Final[dict[str, Threads]] = {
-    "PyAV decoding alone, FRAME": "FRAME",  # what gpuheat asks for
-    "PyAV decoding alone, AUTO": "AUTO",
+    "PyAV decoding alone (FRAME)": "FRAME",  # what gpuheat asks for
+    "PyAV decoding alone (AUTO)": "AUTO",
 }
 THRESHOLD: Final = 25
 EIGHT_BIT_420: Final = ("yuv420p", "yuvj420p")
@@ -36,52 +52,83 @@ EIGHT_BIT_420: Final = ("yuv420p", "yuvj420p")
 
 @dataclass(frozen=True)
 class Counted:
-    """What one run gave: how many frames, and 255 for every time a pixel moved (h, w) where motion is counted."""
+    """What one run gave: how many frames, and 255 for every time a pixel moved (h, w) where motion is counted.
+
+    ``events``: in how many stretches of time something moved, where that is what is found.
+    """
 
     frames: int
     accumulator: Any = None
+    events: int | None = None
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do it, and what it must give."""
+    """One way to do it, and what it must give.
+
+    ``saw`` is for a peer that finds something else than the recipe: whether it has seen what moves, from a result.
+    """
 
     name: str
     run: Callable[[], Counted]
     expected: Counted
+    ours: bool = False
+    saw: Callable[[Counted], bool] | None = None
 
-    def check(self, clip: str) -> None:
-        """Raise WrongResultError, which names the clip, unless a run gives exactly what it must."""
+    def counted(self) -> Counted:
+        """Run it once. WrongResultError where there are more or fewer frames than the video has."""
         got = self.run()
         if got.frames != self.expected.frames:
-            raise WrongResultError(f"{clip}: {self.name} has {got.frames} frames instead of {self.expected.frames}")
-        if self.expected.accumulator is not None:
-            check(clip, self.name, difference(got.accumulator, self.expected.accumulator))
+            raise WrongResultError(f"{self.name} has {got.frames} frames instead of {self.expected.frames}")
+        return got
+
+    def difference(self) -> float:
+        """How far a run is from what it must give; NaN where no heat map is expected or another one.
+
+        WrongResultError where a peer that finds something else saw nothing of what moves.
+        """
+        got = self.counted()
+        if self.saw is not None:
+            if not self.saw(got):
+                raise WrongResultError(f"{self.name} has not seen what moves")
+            return nan
+        if self.expected.accumulator is None:
+            return nan
+        return difference(got.accumulator, self.expected.accumulator)
+
+    def work(self) -> Work:
+        """As the runner takes it."""
+        return Work(lambda _: self.counted(), self.difference)
 
 
-def contenders(path: Path, backend: Backend) -> list[Contender]:
-    """All of them. Those that compare brightness take part where the file keeps it in 8 bits, as 4:2:0."""
-    bgr = seed_recipe(path)
+def contenders(path: Path, backends: Sequence[Backend]) -> list[Contender]:
+    """The plain recipe, reading and decoding alone, and gpuheat.
+
+    Those that compare brightness take part where the file keeps it in 8 bits, as 4:2:0.
+    """
+    bgr = plain_recipe(path)
     frames = Counted(bgr.frames)
     found = [
-        Contender(SEED, partial(seed_recipe, path), bgr),
+        Contender(PLAIN, partial(plain_recipe, path), bgr),
         Contender("cv2.VideoCapture.read alone", partial(read, path), frames),
     ]
     for name, threads in DECODING.items():
         found.append(Contender(name, partial(decode, path, threads), frames))
     wanted = [("bgr", bgr)]
-    luma = expected_luma(path)
-    if luma is not None:
-        wanted.append(("luma", luma))
-    for pixels, expected in wanted:
-        run = partial(heat_map, path, pixels=pixels, backend=backend)
-        found.append(Contender(f"gpuheat, {pixels}, by default", run, expected))
-        found.append(Contender(f"gpuheat, {pixels}, background first", partial(run, background="first"), expected))
+    grey = expected_luma(path)
+    if grey is not None:
+        wanted.append(("luma", grey))
+    for backend in backends:
+        for pixels, expected in wanted:
+            run = partial(heat_map, path, pixels=pixels, backend=backend)
+            name = f"gpuheat {backend.name}, {pixels}"
+            found.append(Contender(f"{name}, by default", run, expected, ours=True))
+            found.append(Contender(f"{name}, background first", partial(run, background="first"), expected, ours=True))
     return found
 
 
-def seed_recipe(path: Path) -> Counted:
-    """The recipe as the seed has it, step by step, on the frames of a file."""
+def plain_recipe(path: Path) -> Counted:
+    """The plain OpenCV recipe, step by step, on the frames of a file."""
     capture = cv2.VideoCapture(str(path))
     there, before = capture.read()
     if not there:
@@ -115,7 +162,7 @@ def decode(path: Path, threads: Threads) -> Counted:
 
 
 def heat_map(path: Path, **options: Any) -> Counted:
-    """What gpuheat makes of it; the seed takes the first frame as its background."""
+    """What gpuheat makes of it; the plain recipe takes the first frame as its background."""
     heatmap = motion_heatmap(path, threshold=THRESHOLD, **options)
     return Counted(heatmap.moved.size + 1, heatmap.accumulator)
 
@@ -128,9 +175,7 @@ def expected_luma(path: Path) -> Counted | None:
     for picture in pictures(path, "AUTO"):
         if picture.format.name not in EIGHT_BIT_420:
             return None
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        now = cv2.LUT(rows[: picture.height, : picture.width], brightness(picture))
+        now = cv2.LUT(luma(picture), brightness(picture))
         if before is None:
             accumulator = np.zeros(now.shape, np.float32)
         else:
@@ -138,6 +183,13 @@ def expected_luma(path: Path) -> Counted | None:
         before, turned = now, round(picture.rotation / 90)
         frames += 1
     return Counted(frames, np.rot90(accumulator, turned))
+
+
+def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """(h, w) as it lies in a picture whose first plane it is, in 8 bits."""
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: picture.height, : picture.width]
 
 
 def brightness(picture: av.VideoFrame) -> Any:

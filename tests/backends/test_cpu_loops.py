@@ -15,6 +15,6 @@ def test_functions_of_others_that_have_no_module_can_be_compiled() -> None:
     exec("def following(x): return x + 1", made)  # as libraries make them that generate code
     assert made["following"].__module__ is None
     notice = _Notice()
-    with event.install_listener("numba:compile", notice):  # type: ignore[no-untyped-call]
+    with event.install_listener("numba:compile", notice):
         assert nb.njit(made["following"])(1) == 2
     assert not notice.said

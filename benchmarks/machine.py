@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.gpu.checks import ROOT
+import pyperf
 
-__all__ = ["around", "slug"]
+from gpuheat.backends.cpu_loops import processors
 
-PACKAGES: Final = ("gpuheat", "numpy", "numba", "numba-cuda", "torch", "opencv-python-headless", "opencv-python", "av")
+__all__ = ["ROOT", "around", "slug"]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PACKAGES: Final = (
+    "gpuheat",
+    "numpy",
+    "numba",
+    "numba-cuda",
+    "torch",
+    "opencv-python-headless",
+    "opencv-python",
+    "av",
+    "scipy",
+    "fast-histogram",
+    "boost-histogram",
+    "datashader",
+)
+TOLD: Final = ("cpu_config", "cpu_freq", "platform", "python_compiler", "load_avg_1min")
 
 
 def around() -> dict[str, Any]:
     """The host, the driver, the versions of the packages and of the sources."""
+    metadata = pyperf.Run([1.0], metadata={"name": "machine"}, collect_metadata=True).get_metadata()
     return {
-        "processor": platform.machine(),
-        "processors": os.cpu_count(),
+        "name": metadata.get("cpu_model_name", platform.machine()),
+        "processors": processors(),
+        **{name: metadata[name] for name in TOLD if name in metadata},
         "python": platform.python_version(),
         "driver": _said("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
         "commit": _said("git", "rev-parse", "HEAD"),

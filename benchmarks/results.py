@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from rich.table import Table
+from rich.text import Text
 
-    from benchmarks.gpu.case import Case, Planned, Target
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.case import Case, Planned, Target
     from benchmarks.timing import Timing
 
-__all__ = ["HEADINGS", "Measured", "Outcome", "Row", "Verdict", "cells", "rows", "single_row", "verdicts"]
+__all__ = ["HEADINGS", "Measured", "Outcome", "Row", "Verdict", "cells", "rows", "single_row", "table", "verdicts"]
+
+NUMBERS: Final = ("median", "spread", "rate", "GB/s", "of copy", "off by")
+NOISY: Final = 0.10
+"""A spread above which a number is not to be believed."""
 
 HEADINGS: Final = (
     "case",
@@ -29,10 +36,10 @@ HEADINGS: Final = (
 
 @dataclass(frozen=True)
 class Measured:
-    """Times of one run; ``includes_host`` where the device may have waited for the host in between."""
+    """Times of one contender; ``includes_host`` where a device may have waited for the host in between."""
 
     timing: Timing
-    includes_host: bool
+    includes_host: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,23 +62,30 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Row:
-    """One contender in one case; numbers are None where nothing was measured."""
+    """One contender in one case; numbers are None where nothing was measured.
 
+    ``suite`` is "kernels", "video" or "gpu"; ``ours``: not a peer. ``runs_s`` are the seconds of each run, ``spread``
+    half the distance between their quartiles, as a share of the median.
+    """
+
+    suite: str
     case: str
     contender: str
+    ours: bool
     outcome: str
     clock: str
-    floor: str
+    floor: str = ""
     floor_bytes: int | None = None
+    runs_s: tuple[float, ...] = ()
     median_s: float | None = None
     spread: float | None = None
-    runs: int | None = None
     includes_host: bool | None = None
     unit: str = ""
     items_per_s: float | None = None
     gigabytes_per_s: float | None = None
     share_of_copy: float | None = None
     share_of_copy_all_passes: float | None = None
+    processor_s: float | None = None  # of a run, of all processors together
     difference: float | None = None
     times_as_fast_as: Mapping[str, float] = field(default_factory=dict)
     targets: tuple[Verdict, ...] = ()
@@ -80,6 +94,11 @@ class Row:
     def failed(self) -> bool:
         """Whether something is wrong with the project itself."""
         return self.outcome.startswith("failed")
+
+    @property
+    def noisy(self) -> bool:
+        """Whether its runs differ too much for its number to be believed."""
+        return self.spread is not None and self.spread > NOISY
 
 
 def rows(planned: Planned, case: Case, outcomes: Mapping[str, Outcome], copy: float) -> list[Row]:
@@ -94,14 +113,16 @@ def rows(planned: Planned, case: Case, outcomes: Mapping[str, Outcome], copy: fl
 
 def single_row(planned: Planned, words: str) -> Row:
     """The row of a case of which nothing was run."""
-    return Row(planned.name, "all", words, planned.clock, planned.floor)
+    return Row(planned.suite, planned.name, "all", True, words, planned.clock, planned.floor)
 
 
 def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mapping[str, float], copy: float) -> Row:
     if outcome.measured is None:
         return Row(
+            planned.suite,
             planned.name,
             name,
+            name in case.ours,
             outcome.words,
             planned.clock,
             planned.floor,
@@ -114,15 +135,17 @@ def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mappi
     share = None if case.floor is None or planned.clock == "host" else case.floor / median / copy
     faster = {peer: seconds / median for peer, seconds in peers.items() if peer != name}
     return Row(
+        planned.suite,
         planned.name,
         name,
+        name in case.ours,
         outcome.words,
         planned.clock,
         planned.floor,
         floor_bytes=case.floor,
+        runs_s=timing.runs,
         median_s=median,
         spread=timing.spread,
-        runs=len(timing.runs),
         includes_host=outcome.measured.includes_host,
         unit=case.unit,
         items_per_s=case.items / median,
@@ -131,8 +154,12 @@ def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mappi
         share_of_copy_all_passes=None if case.all_passes is None else case.all_passes / median / copy,
         difference=outcome.difference,
         times_as_fast_as=faster,
-        targets=() if name in case.peers else verdicts(planned.target, share, faster),
+        targets=verdicts(planned.target, share, faster) if _is_meant(planned.target, case, name) else (),
     )
+
+
+def _is_meant(target: Target, case: Case, name: str) -> bool:
+    return name in case.ours and target.backend in (None, name)
 
 
 def verdicts(target: Target, share: float | None, faster: Mapping[str, float]) -> tuple[Verdict, ...]:
@@ -158,14 +185,27 @@ def cells(row: Row) -> tuple[str, ...]:
         row.case,
         row.contender,
         _seconds(row.median_s) + (" with host" if row.includes_host else ""),
-        f"{100 * (row.spread or 0):.0f} %",
+        f"{100 * (row.spread or 0):.0f} %" + (" noisy" if row.noisy else ""),
         _rate(row.items_per_s or 0, row.unit),
         "" if row.gigabytes_per_s is None else f"{row.gigabytes_per_s:,.1f}",
         share,
-        ", ".join(f"{times:.3g} x {peer}" for peer, times in row.times_as_fast_as.items()),
+        ", ".join(f"{times:.3g} x {peer}" for peer, times in row.times_as_fast_as.items()) if row.ours else "",
         ", ".join(f"{verdict.wanted}: {_judgement(verdict.met)}" for verdict in row.targets),
         "" if row.difference is None else f"{row.difference:.3g}",
     )
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The rows of a case for a terminal."""
+    shown = Table(title=rows[0].case, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    filled = [any(cells(row)[column] for row in rows) for column in range(len(HEADINGS))]
+    columns = [column for column in range(1, len(HEADINGS)) if filled[column]]
+    for column in columns:
+        shown.add_column(HEADINGS[column], justify="right" if HEADINGS[column] in NUMBERS else "left")
+    for row in rows:
+        style = "red" if row.failed else "" if row.ours else "dim"
+        shown.add_row(*(Text(cells(row)[column]) for column in columns), style=style)
+    return shown
 
 
 def _judgement(met: bool | None) -> str:

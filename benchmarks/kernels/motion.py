@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from benchmarks.case import NONE, SIZES, Case, Machine, Planned, Setting, Target, Work, input_sets
 from benchmarks.checking import difference
 from benchmarks.content import moving_band, noise
-from benchmarks.gpu import peers
-from benchmarks.gpu.case import NONE, SIZES, Case, Planned, Setting, Target, Work, input_sets
 from gpuheat import FrameLayout, get_backend
 from gpuheat.pixels import YUV_TO_BGR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarks.gpu.device import Device
     from gpuheat import Backend
 
-__all__ = ["LAYOUTS", "Film", "floor_bytes", "planned"]
+__all__ = ["LAYOUTS", "THRESHOLD", "Comparing", "Film", "floor_bytes", "planned"]
 
 THRESHOLD: Final = 25
 DISTINCT: Final = 4  # frames; a batch shows them over and over, so that the reference has to compare no others
 KEPT: Final = 12  # reels of distinct frames, about 130 MB each at 4K
 CONVERSION: Final = YUV_TO_BGR["bt709", "limited"]
 LAYOUTS: Final = {
-    "gray8": FrameLayout.GRAY8,
     "bgr24": FrameLayout.BGR24,
+    "gray8": FrameLayout.GRAY8,
     "yuv420p": FrameLayout("yuv420p", CONVERSION),
     "nv12": FrameLayout("nv12", CONVERSION),
+    "luma": FrameLayout("gray8", CONVERSION),  # of limited range
 }
-SHARES: Final = {"gray8": 0.85, "bgr24": 0.75, "nv12": 0.50}  # of the copy bandwidth, 32 pairs at 4K
-CUPY: Final = "CuPy expression"
-TORCH: Final = "PyTorch expression"
-TIMES: Final = {CUPY: 8.0}
 
 
 @dataclass(frozen=True)
@@ -72,32 +67,38 @@ class Expected:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """A film on the device, in several copies, and what it gives."""
+class Comparing:
+    """A film in the memory of a machine, in several copies (each a tuple of planes), and what it gives."""
 
     film: Film
-    device: Device
+    machine: Machine
     sets: list[tuple[Any, ...]]
     expected: Expected
 
+    @property
+    def layout(self) -> FrameLayout:
+        """How its frames lie in memory."""
+        return LAYOUTS[self.film.layout]
+
 
 def planned(setting: Setting) -> list[Planned]:
-    """All cases of motion."""
-    large, small = (SIZES["360p"],) * 2 if setting.quick else (SIZES["4K"], SIZES["1080p"])
-    pairs = 8 if setting.quick else 32
+    """All cases of motion: each layout in each size, and in the main size what makes it harder."""
     cases = []
-    for layout in LAYOUTS:
-        film = Film(layout, *large, pairs)
-        planar = LAYOUTS[layout].planar
-        target = NONE if setting.quick else Target(SHARES.get(layout), TIMES)
-        cases.append(_planned(setting, film, target, with_peers=True))
-        cases.append(_planned(setting, replace(film, moving="noise")))
-        cases.append(_planned(setting, replace(film, masked=True)))
-        cases.append(_planned(setting, replace(film, decayed=True)))
-        cases.append(_planned(setting, replace(film, width=film.width - (2 if planar else 3))))
-        cases.append(_planned(setting, replace(film, pairs=1)))
-        if small != large:
-            cases.append(_planned(setting, Film(layout, *small, pairs), with_peers=True))
+    for size in setting.sizes:
+        for layout in setting.layouts:
+            height, width = SIZES[size]
+            frame_bytes = sum(math.prod(shape) for shape in LAYOUTS[layout].plane_shapes(height, width))
+            pairs = max(1, min(setting.pairs, setting.batch_bytes // frame_bytes - 1))
+            film = Film(layout, height, width, pairs)
+            main = size == setting.sizes[0]
+            aim = setting.yardsticks.aim("motion", layout) if main else NONE
+            cases.append(_planned(setting, film, aim, with_peers=True))
+            if main and (setting.thorough or layout == setting.layouts[0]):
+                cases.append(_planned(setting, replace(film, moving="noise")))
+                cases.append(_planned(setting, replace(film, masked=True)))
+                cases.append(_planned(setting, replace(film, decayed=True)))
+                cases.append(_planned(setting, replace(film, width=width - (2 if LAYOUTS[layout].planar else 3))))
+                cases.append(_planned(setting, replace(film, pairs=1)))
     return cases
 
 
@@ -110,39 +111,35 @@ def floor_bytes(film: Film, frame_bytes: int, moved_pixels: int) -> int:
 def _planned(setting: Setting, film: Film, target: Target = NONE, *, with_peers: bool = False) -> Planned:
     floor = "each frame read once; per pixel that moved, its count read and written (8)"
     floor += " and its decayed sum (16)" * film.decayed + "; mask read once" * film.masked
-    return Planned(film.name, partial(_case, setting, film, with_peers), floor, target)
+    return Planned(setting.suite, film.name, partial(_case, setting, film, with_peers), floor, target)
 
 
-def _case(setting: Setting, film: Film, with_peers: bool, device: Device) -> Case:
+def _case(setting: Setting, film: Film, with_peers: bool, machine: Machine) -> Case:
     planes = _distinct_frames(film.layout, film.height, film.width, film.moving)
     expected = _expected(film)
     floor = floor_bytes(film, sum(plane[0].nbytes for plane in planes), int(np.count_nonzero(expected.counts)))
-    originals = [device.arrays.asarray(plane) for plane in planes]
+    originals = [machine.arrays.asarray(plane) for plane in planes]
     sets = [
-        tuple(_film_strip(device, plane, film.pairs) for plane in originals)
-        for _ in range(input_sets(floor, device.cache_bytes))
+        tuple(_film_strip(machine, plane, film.pairs) for plane in originals)
+        for _ in range(input_sets(floor, machine.cache_bytes))
     ]
-    scene = Scene(film, device, sets, expected)
-    ours = {b.name: partial(_ours, scene, b) for b in setting.backends}
-    others: dict[str, Callable[[], Work]] = {}
-    if with_peers:
-        others[CUPY] = partial(_cupy, scene)
-        if setting.torch is not None and not LAYOUTS[film.layout].planar:
-            others[TORCH] = partial(_torch, scene, setting.torch)
-    return Case(film.pairs * film.height * film.width, "px", ours, others, len(sets), floor)
+    comparing = Comparing(film, machine, sets, expected)
+    ours = {b.name: partial(_ours, comparing, b) for b in setting.backends}
+    peers = setting.yardsticks.motion(comparing) if with_peers else {}
+    return Case(film.pairs * film.height * film.width, "px", ours, peers, len(sets), floor)
 
 
-def _film_strip(device: Device, originals: Any, pairs: int) -> Any:
-    strip = device.arrays.empty((pairs + 1, *originals.shape[1:]), np.uint8)
+def _film_strip(machine: Machine, originals: Any, pairs: int) -> Any:
+    strip = machine.arrays.empty((pairs + 1, *originals.shape[1:]), np.uint8)
     for i in range(pairs + 1):
         strip[i] = originals[i % DISTINCT]
     return strip
 
 
-def _ours(scene: Scene, backend: Backend) -> Work:
-    film, expected, layout = scene.film, scene.expected, LAYOUTS[scene.film.layout]
+def _ours(comparing: Comparing, backend: Backend) -> Work:
+    film, expected, layout = comparing.film, comparing.expected, comparing.layout
     shape = (film.height, film.width)
-    adopted = [tuple(map(backend.asarray, planes)) for planes in scene.sets]
+    adopted = [tuple(map(backend.asarray, planes)) for planes in comparing.sets]
     inputs = [(_frames(layout, planes, 0), _frames(layout, planes, slice(1, None))) for planes in adopted]
     mask = backend.asarray(_mask(*shape)) if film.masked else None
 
@@ -169,43 +166,14 @@ def _ours(scene: Scene, backend: Backend) -> Work:
         return max(*off, 0.0 if decayed is None else difference(backend.to_host(decayed), expected.decayed))
 
     outputs = [sums() for _ in inputs]
-    return Work(lambda i: compare(inputs[i % len(inputs)], *outputs[i % len(inputs)]), off_by)
+    return Work(
+        lambda i: compare(inputs[i % len(inputs)], *outputs[i % len(inputs)]), off_by, finish=backend.synchronize
+    )
 
 
 def _frames(layout: FrameLayout, planes: tuple[Any, ...], which: int | slice) -> Any:
     """Some of the frames, as a backend takes them."""
     return tuple(plane[which] for plane in planes) if layout.planar else planes[0][which]
-
-
-def _cupy(scene: Scene) -> Work:
-    cupy, layout = scene.device.arrays, LAYOUTS[scene.film.layout]
-    shape = (scene.film.height, scene.film.width)
-    counts = cupy.zeros(shape, np.uint32)
-
-    def off_by() -> float:
-        fresh = cupy.zeros(shape, np.uint32)
-        peers.cupy_motion(cupy, layout, scene.sets[0], fresh, THRESHOLD)
-        return difference(scene.device.to_host(fresh), scene.expected.counts)
-
-    def run(i: int) -> None:
-        peers.cupy_motion(cupy, layout, scene.sets[i % len(scene.sets)], counts, THRESHOLD)
-
-    return Work(run, off_by)
-
-
-def _torch(scene: Scene, torch: Any) -> Work:
-    frames = [torch.from_dlpack(planes[0]) for planes in scene.sets]
-
-    def zeros() -> Any:
-        return torch.zeros((scene.film.height, scene.film.width), dtype=torch.int32, device=frames[0].device)
-
-    def off_by() -> float:
-        fresh = zeros()
-        peers.torch_motion(torch, frames[0], fresh, THRESHOLD)
-        return difference(fresh.cpu().numpy(), scene.expected.counts)
-
-    counts = zeros()
-    return Work(lambda i: peers.torch_motion(torch, frames[i % len(frames)], counts, THRESHOLD), off_by)
 
 
 # ---- what comes out ----------------------------------------------------------------------------------------------

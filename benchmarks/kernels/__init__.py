@@ -1,0 +1,1 @@
+"""The operations of every backend, beside the other ways to do the same."""
