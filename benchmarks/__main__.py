@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from benchmarks.case import SIZES
-from benchmarks.compare import compare
+from benchmarks.compare import Earlier, compare
 from benchmarks.gpu import suite as gpu
 from benchmarks.kernels import suite as kernels
 from benchmarks.machine import ROOT, around, slug
@@ -102,6 +102,7 @@ def main(
     report = Report(machine, output)
     if suite == "gpu" and output is None:
         report.path = ROOT / "benchmarks/results" / f"gpu-{slug(str(machine['when']))}.json"
+    earlier = None if old is None else Earlier.read(old)
     watched = Watched()
 
     def wanted(case: Planned) -> bool:
@@ -135,12 +136,10 @@ def main(
     if plot is not None:
         draw(report.rows, machine, plot)
         console.print(f"{plot} is drawn", markup=False)
-    slower = False
-    if old is not None:
-        comparison = compare(old, report)
+    comparison = None if earlier is None else compare(earlier, report)
+    if comparison is not None:
         console.print(comparison)
-        slower = bool(comparison.slower)
-    raise SystemExit(1 if report.failures or slower else 0)
+    raise SystemExit(1 if report.failures or (comparison is not None and comparison.slower) else 0)
 
 
 def _say(console: Console, report: Report) -> None:

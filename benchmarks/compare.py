@@ -8,7 +8,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 from rich.console import Group
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.report import Report
 
-__all__ = ["Change", "Comparison", "ComparisonError", "Finding", "compare"]
+__all__ = ["Change", "Comparison", "ComparisonError", "Earlier", "Finding", "compare"]
 
 MARGIN: Final = 0.10
 """What two runs of the same program may differ by, however alike the runs within each are."""
@@ -126,48 +126,57 @@ class Comparison:
             lines.append(f"{suite}: {told}.")
         return [
             *lines,
-            f"Slower: more than 1 + max({MARGIN:g}, twice both spreads) times as long, and a rank test of the runs "
+            f"Slower: more than 1 + max({MARGIN:g}, twice both spreads) times as long, beyond what a peer in the same "
+            "case became slower or faster by, and a rank test of the runs "
             f"(Mann-Whitney, one-sided) gives p <= {ALPHA:g}. Seven runs of each can reach 0.0003; where fewer than "
             f"five cannot reach {ALPHA:g}, the least they can reach will do, up to {WEAKEST_ALPHA:g}.",
         ]
 
 
-def compare(old: Path, report: Report) -> Comparison:
-    """What was measured now beside an earlier JSON report.
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier report says: facts of its machine, and its rows."""
 
-    Raises
-    ------
-    ComparisonError
-        If ``old`` is not a report of this format, or SciPy is not installed.
-    """
+    facts: Mapping[str, object]
+    rows: Sequence[Row]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From its JSON file.
+
+        Raises
+        ------
+        ComparisonError
+            If it is not a report of this format, or SciPy, which compares, is not installed.
+        """
+        _rank_test()
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or content.get("format") != FORMAT:
+                raise ValueError(f'it has no "format": {FORMAT}')
+            return cls(_facts(content["machine"]), [_row(each) for each in content["rows"]])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ComparisonError(
+                f"{path} is not a report of these benchmarks ({type(error).__name__}: {error}); "
+                "compare with a file written by --json of this version"
+            ) from error
+
+
+def compare(earlier: Earlier, report: Report) -> Comparison:
+    """What was measured now beside an earlier report."""
     rank_test = _rank_test()
-    facts_before, rows_before = _read(old)
     suites = sorted({row.suite for row in report.rows})
-    before = {_key(row): row for row in rows_before if row.suite in suites and row.median_s is not None}
+    before = {_key(row): row for row in earlier.rows if row.suite in suites and row.median_s is not None}
     now = {_key(row): row for row in report.rows if row.median_s is not None}
     pairs = [(before[key], row) for key, row in now.items() if key in before]
     drifts = {suite: _drift([pair for pair in pairs if pair[0].suite == suite]) for suite in suites}
     return Comparison(
-        [_change(*pair, drifts[pair[0].suite] or 1.0, rank_test) for pair in pairs],
+        [_change(*pair, drifts[pair[0].suite] or 1.0, _unrest(pair[0], pairs, drifts), rank_test) for pair in pairs],
         [row for key, row in now.items() if key not in before],
         [row for key, row in before.items() if key not in now],
         drifts,
-        [*_differences(facts_before, _facts(report.machine)), *_other_backends(before.values(), now.values())],
+        [*_differences(earlier.facts, _facts(report.machine)), *_other_backends(before.values(), now.values())],
     )
-
-
-def _read(path: Path) -> tuple[dict[str, object], list[Row]]:
-    """Facts of the machine and rows of a report."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f'it has no "format": {FORMAT}')
-        return _facts(content["machine"]), [_row(each) for each in content["rows"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ComparisonError(
-            f"{path} is not a report of these benchmarks ({type(error).__name__}: {error}); "
-            "compare with a file written by --json of this version"
-        ) from error
 
 
 def _row(content: Mapping[str, Any]) -> Row:
@@ -200,9 +209,16 @@ def _drift(pairs: Sequence[tuple[Row, Row]]) -> float | None:
     return statistics.median(_ratio(before, now) for before, now in peers)
 
 
-def _change(before: Row, now: Row, drift: float, rank_test: Callable[..., Any]) -> Change:
+def _unrest(row: Row, pairs: Sequence[tuple[Row, Row]], drifts: Mapping[str, float | None]) -> float:
+    """How many times as fast or slow a peer of the same case became, beyond the drift: others were at work then."""
+    drift = drifts[row.suite] or 1.0
+    peers = [_ratio(*pair) / drift for pair in pairs if not pair[1].ours and _key(pair[0])[:2] == _key(row)[:2]]
+    return max((max(ratio, 1 / ratio) for ratio in peers), default=1.0)
+
+
+def _change(before: Row, now: Row, drift: float, unrest: float, rank_test: Callable[..., Any]) -> Change:
     ratio = _ratio(before, now) / drift
-    allowed = 1 + max(MARGIN, 2 * ((before.spread or 0) + (now.spread or 0)))
+    allowed = (1 + max(MARGIN, 2 * ((before.spread or 0) + (now.spread or 0)))) * (unrest if now.ours else 1.0)
     least = 1 / math.comb(len(before.runs_s) + len(now.runs_s), len(now.runs_s))
     if least > WEAKEST_ALPHA:
         return Change(before, now, ratio, allowed, Finding.TOO_FEW_RUNS)

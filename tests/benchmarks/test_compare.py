@@ -17,7 +17,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not installed
 
-from benchmarks.compare import Comparison, ComparisonError, Finding, compare
+from benchmarks.compare import Comparison, ComparisonError, Earlier, Finding, compare
 from benchmarks.report import Report
 from benchmarks.results import Row, Verdict
 
@@ -69,7 +69,7 @@ def written(path: Path, rows: Iterable[Row]) -> Path:
 
 
 def beside(old: Path, rows: Iterable[Row], **machine: Any) -> Comparison:
-    return compare(old, Report({**MACHINE, **machine}, rows=[*rows]))
+    return compare(Earlier.read(old), Report({**MACHINE, **machine}, rows=[*rows]))
 
 
 def shown(comparison: Comparison) -> str:
@@ -122,6 +122,12 @@ def test_medians_alone_are_no_proof(tmp_path: Path) -> None:
     assert change.finding is Finding.WITHIN_NOISE
 
 
+def test_others_at_work_during_a_case_are_seen_by_its_peers(old: Path) -> None:
+    slowed = {"numba": 1.3, "OpenCV MOG2": 1.4}  # ours no more than a peer, by which nothing became slower
+    assert not beside(old, all_rows(2, **slowed)).slower
+    assert beside(old, all_rows(2, **{**slowed, "numba": 1.8})).slower
+
+
 @pytest.mark.parametrize("drift", [0.5, 1.6])
 def test_the_drift_of_the_machine_is_divided_out(old: Path, drift: float) -> None:
     comparison = beside(old, all_rows(2, drift, numpy=1.3))
@@ -131,10 +137,11 @@ def test_the_drift_of_the_machine_is_divided_out(old: Path, drift: float) -> Non
     assert "which is divided out" in shown(comparison)
 
 
-def test_two_peers_do_not_tell_the_drift(old: Path) -> None:
-    comparison = beside(old, [each for each in all_rows(2, 1.6) if each.contender != PEERS[0]])
+@pytest.mark.parametrize("peers", [(), PEERS[:2]])
+def test_too_few_peers_do_not_tell_the_drift(old: Path, peers: tuple[str, ...]) -> None:
+    comparison = beside(old, [each for each in all_rows(2, 1.6) if each.ours or each.contender in peers])
     assert comparison.drifts == {"kernels": None}
-    assert {change.now.contender for change in comparison.slower} == {"numba", "numpy"}
+    assert {change.now.contender for change in comparison.slower} == (set() if peers else {"numba", "numpy"})
     assert "fewer than 3 peers are in both" in shown(comparison)
 
 

@@ -114,7 +114,7 @@ def test_short_calls_are_grouped_until_the_clock_can_tell() -> None:
 
     found = Host(1.0).measure({"it": run}, "host", 1, 2)["it"]
     assert isinstance(found, Measured)
-    assert calls > 1000
+    assert calls > 100
     assert found.timing.median < 1e-4
 
 
