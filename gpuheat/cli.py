@@ -266,11 +266,13 @@ def motion(
             with MotionVideos(files, **options) if several else MotionRun(files[0], **options) as run:
                 _count(run, f"{len(files)} videos" if several else files[0], write_so_far, live=live, quiet=quiet)
                 heatmap = run.result()
+                checkpoint = run.checkpoint
+            del run  # with its decoder and its sums, before pictures take memory
         except IncompleteError as error:
-            heatmap, incomplete = error.heatmap, error
+            heatmap, incomplete, checkpoint = error.heatmap, error, None
         heatmap.write(out, style)
-    if incomplete is None:
-        run.forget()
+    if checkpoint is not None:
+        checkpoint.remove()
     _report(heatmap.headline, heatmap.facts["warnings"], output, quiet=quiet)
     if incomplete is not None:
         raise incomplete

@@ -151,5 +151,6 @@ def motion_heatmap(
     with MotionVideos(source, **options) if are_videos(source) else MotionRun(source, **options) as run:
         run.count(progress)
         result = run.result()
-    run.forget()
+    if run.checkpoint is not None:
+        run.checkpoint.remove()
     return result

@@ -87,7 +87,7 @@ class MotionRun:
         self.tally = Tally(self._counting, recipe.scene.following(looked_at))
         self._between = between
         self._position: dict[str, Any] = {}
-        self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
+        self.checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
 
     def __enter__(self) -> Self:
         return self
@@ -130,12 +130,12 @@ class MotionRun:
 
         To be called when counting has ended or was ended by ``progress``.
         """
-        if self._checkpoint is None:
+        if self.checkpoint is None:
             return False
         if self.awaits:  # nothing came to what was loaded
             return True
         state = self.state
-        return state is not None and self._checkpoint.save(state | {"seconds": time.perf_counter() - self._began})
+        return state is not None and self.checkpoint.save(state | {"seconds": time.perf_counter() - self._began})
 
     @property
     def awaits(self) -> bool:
@@ -160,11 +160,6 @@ class MotionRun:
         self.stretch.restore(state["first"])
         self._position = state["reader"]
         self.reader.go_on(self._position, again=last_frame(state))
-
-    def forget(self) -> None:
-        """Remove the checkpoint: the result is safe."""
-        if self._checkpoint is not None:
-            self._checkpoint.remove()
 
     def _with_checkpoint(self, path: str | PathLike[str], resume: bool) -> Checkpoint:
         """The checkpoint of this run, which goes on from it if it should."""
@@ -215,7 +210,7 @@ class MotionRun:
         def between() -> None:
             if self._between is not None:
                 self._between(self)
-            if self._checkpoint is not None and self._checkpoint.is_due:
+            if self.checkpoint is not None and self.checkpoint.is_due:
                 self.save()
             look()
 

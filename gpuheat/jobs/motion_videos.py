@@ -110,7 +110,7 @@ class MotionVideos:
         self._run: MotionRun | None = None  # under way
         self._opened = ExitStack()
         self._run_goes_on: dict[str, Any] | None = None  # where that does, which is not opened yet
-        self._checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
+        self.checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
 
     def __enter__(self) -> Self:
         return self
@@ -142,8 +142,8 @@ class MotionVideos:
             stretch = self._stretch.later(done_with.later)
             if stretch is None:
                 break
-            if self._checkpoint is not None:
-                self._checkpoint.reach(done_with.done + 1)
+            if self.checkpoint is not None:
+                self.checkpoint.reach(done_with.done + 1)
             try:
                 self._count_one(*stretch, report)
             except VideoError as error:
@@ -169,7 +169,7 @@ class MotionVideos:
 
         To be called when ``progress`` has ended counting.
         """
-        if self._checkpoint is None:
+        if self.checkpoint is None:
             return False
         run = self._run
         if self._run_goes_on is not None or (run is not None and run.awaits):  # nothing came to what was loaded
@@ -178,12 +178,7 @@ class MotionVideos:
         if under_way is None and not self._done_with.counted_any:
             return False
         seconds = time.perf_counter() - self._began
-        return self._checkpoint.save({"done_with": self._done_with.state, "under_way": under_way, "seconds": seconds})
-
-    def forget(self) -> None:
-        """Remove the checkpoint: the result is safe."""
-        if self._checkpoint is not None:
-            self._checkpoint.remove()
+        return self.checkpoint.save({"done_with": self._done_with.state, "under_way": under_way, "seconds": seconds})
 
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
@@ -254,5 +249,5 @@ class MotionVideos:
         self._opened.close()
 
     def _between(self, _run: MotionRun) -> None:
-        if self._checkpoint is not None and self._checkpoint.is_due:
+        if self.checkpoint is not None and self.checkpoint.is_due:
             self.save()
