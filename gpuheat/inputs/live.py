@@ -23,7 +23,7 @@ from gpuheat.inputs.container import (
     pixel_format,
     video_of,
 )
-from gpuheat.inputs.detached_frame import DetachedFrame
+from gpuheat.inputs.detacher import Detacher
 from gpuheat.inputs.findings import SLACK
 from gpuheat.inputs.video_frame import BgrConverter, VideoFrame, rotation_of
 from gpuheat.inputs.watch import Watch
@@ -155,6 +155,7 @@ class LiveReader:
         self.live = origin.comes_back and not self._connection.ends
         self.width, self.height = self._stream.width, self._stream.height  # until a frame says otherwise
         self._to_bgr = BgrConverter(self.name)
+        self._detach = Detacher(self.name)
         self.frames_decoded = 0
         self.corrupt_frames = 0
         self.broken_packets = 0
@@ -333,9 +334,9 @@ class LiveReader:
             self.corrupt_frames += 1
             self.damaged_from = self.frames_decoded if self.damaged_from is None else self.damaged_from
         self.frames_decoded += 1
-        frame = VideoFrame(self.frames_decoded - 1, moment, picture, self._to_bgr)
         # a damaged picture shows what was in its memory before: when that is used again is not for others to say
-        return frame if self.live else DetachedFrame.of(frame)
+        shown = picture if self.live else self._detach(picture)
+        return VideoFrame(self.frames_decoded - 1, moment, shown, self._to_bgr)
 
     def _time(self, picture: av.VideoFrame, now: Fraction) -> Fraction:
         """The time of the next frame, s."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gpuheat.errors import VideoError
 from gpuheat.inputs.container import MAX_PIXELS
-from gpuheat.inputs.detached_frame import DetachedFrame
+from gpuheat.inputs.detacher import Detacher
 from gpuheat.inputs.findings import Findings
 from gpuheat.inputs.gpu_decoding import ON_CPU, Decoding, GpuDecoder
 from gpuheat.inputs.hand_over import HandOver
@@ -79,6 +79,7 @@ class VideoReader:
         self._found = Findings(self._file)
         self._pass = OnePass(self._file, self._hand_over, self._found)
         self._to_bgr = BgrConverter(self.path)
+        self._detach = Detacher(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +98,9 @@ class VideoReader:
             return
         for picture in self._pass.pictures():
             number, time = found.take(picture)
-            frame = (VideoFrame if self.gpu is None else self.gpu.frame)(number, time, picture, self._to_bgr)
             # a damaged picture shows what was in its memory before: when that is used again is not for others to say
-            yield frame if self._pass.many_threads else DetachedFrame.of(frame)
+            shown = picture if self._pass.many_threads else self._detach(picture)
+            yield (VideoFrame if self.gpu is None else self.gpu.frame)(number, time, shown, self._to_bgr)
         self._file.check_that_nothing_was_cut_off()
         found.at_end = True
         if found.frames_decoded == 0:

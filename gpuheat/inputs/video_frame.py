@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-__all__ = ["BgrConverter", "VideoFrame", "conversion_of", "rotation_of"]
+__all__ = ["BgrConverter", "VideoFrame", "conversion_of", "is_bottom_up", "rotation_of"]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 LIMITED: Final = FrameLayout("gray8", YUV_TO_BGR["bt601", "limited"])  # a grey picture's luma is then its BGR value
@@ -78,7 +78,7 @@ class VideoFrame:
     def bgr(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8, FFmpeg's own conversion; rows may be padded. The memory is the frame's own."""
         converted = self._convert(self.picture)
-        if _bottom_up(converted):
+        if is_bottom_up(converted):
             return np.asarray(converted.to_ndarray(), np.uint8)
         return _plane(converted.planes[0], (converted.height, converted.width, 3))
 
@@ -100,7 +100,7 @@ class VideoFrame:
         """The luma plane as it lies in memory, in whatever range it is, where gray8 is wanted; else :meth:`luma`."""
         if "gray8" not in native_formats:
             return Pixels(FrameLayout.GRAY8, (self.luma(),))
-        if not _has_luma_plane(self.picture.format) or _bottom_up(self.picture):
+        if not _has_luma_plane(self.picture.format) or is_bottom_up(self.picture):
             return Pixels(FrameLayout.GRAY8, (np.asarray(cv2.cvtColor(self.bgr(), cv2.COLOR_BGR2GRAY), np.uint8),))
         luma = _plane(self.picture.planes[0], (self.picture.height, self.picture.width))
         return Pixels(FrameLayout.GRAY8 if _range(self.picture) == "full" else LIMITED, (luma,))
@@ -165,7 +165,7 @@ def _range(picture: av.VideoFrame) -> Literal["limited", "full"]:
     return "full" if full else "limited"
 
 
-def _bottom_up(picture: av.VideoFrame) -> bool:
+def is_bottom_up(picture: av.VideoFrame) -> bool:
     """Whether the last row lies first in memory, as in uncompressed AVI files."""
     return picture.planes[0].line_size < 0
 
