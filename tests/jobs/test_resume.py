@@ -336,7 +336,9 @@ def test_killed_again_and_again(long_clips: dict[str, list[Path]], tmp_path: Pat
             assert process.stderr is not None
             went_on += "goes on" in process.stderr.readline()
             try:
-                code = process.wait(chance.uniform(0, 0.2 * (1 + killed)) if killed < 5 else 60)  # a busy machine is slow
+                code = process.wait(
+                    chance.uniform(0, 0.2 * (1 + killed)) if killed < 5 else 60
+                )  # a busy machine is slow
             except subprocess.TimeoutExpired:
                 process.kill()
                 killed += 1
