@@ -202,7 +202,7 @@ def decoded(
     Raises
     ------
     VideoError
-        If the packet of ``begin`` is not found, or the system cannot read the file on.
+        If the packet of ``begin`` is not found, the system cannot read the file on, or nothing can decode it.
     """
     packets = packets_of(container, stream, watch) if begin is None else _packets_from(container, stream, watch, begin)
     first = None if begin is None else begin.pts
@@ -241,6 +241,8 @@ def decoded(
         except av.FFmpegError:
             if not led_in:  # what is shown before ``begin`` may need what is not there
                 yield None
+        except ValueError as error:  # PyAV's word, from version 19 on, that FFmpeg has no decoder for it
+            raise VideoError(f"{watch.path}: {error}") from error
 
 
 def packets_of(container: InputContainer, stream: VideoStream, watch: Watch) -> Iterator[Packet]:

@@ -275,6 +275,15 @@ def test_a_size_that_changes_half_way(tmp_path: Path, name: str) -> None:
     assert 1 <= reader.frames_decoded <= 10
 
 
+def test_a_file_that_ffmpeg_has_no_decoder_for(tmp_path: Path) -> None:
+    encode(tmp_path / "raw.mov", scene(32, 48, 3), codec="rawvideo", pix_fmt="yuv420p")  # MOV has no name for it
+    with (
+        pytest.raises(VideoError, match="not one frame can be decoded|cannot decode"),
+        VideoReader(tmp_path / "raw.mov") as reader,
+    ):
+        list(reader)
+
+
 def test_a_file_of_which_not_one_frame_can_be_decoded(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mkv", scene(5), options={"g": "1"})
     data = bytearray(path.read_bytes())
