@@ -15,10 +15,11 @@ from gpuheat.kernels.cpu_frames import (
     expand_luma,
 )
 from gpuheat.kernels.cpu_points import add_points_part
-from gpuheat.kernels.cpu_smoothing import area_mean_rows, blur_along_columns, blur_along_rows
+from gpuheat.kernels.cpu_smoothing import TILE, area_mean_rows, blur_tiles
 
 __all__ = [
     "FRAMES_AT_ONCE",
+    "TILE",
     "add_grey_rows",
     "add_motion_rows_bgr",
     "add_motion_rows_grey",
@@ -26,7 +27,6 @@ __all__ = [
     "add_picture_rows_yuv",
     "add_points_part",
     "area_mean_rows",
-    "blur_along_columns",
-    "blur_along_rows",
+    "blur_tiles",
     "expand_luma",
 ]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gpuheat.backends import Backend
 from gpuheat.backends.gaussian import weights
-from gpuheat.backends.numba import NumbaBackend
+from gpuheat.backends.numba import PRODUCTS_WORTH_A_THREAD, NumbaBackend
 from gpuheat.errors import InputError, OptionError
+from gpuheat.kernels.cpu_smoothing import ROWS_AT_ONCE, TILE
 
 SIGMAS = [1e-3, 0.0624, 0.0625, 0.3, 1.0, 3.0, 12.0, 38.0]
 
@@ -66,10 +67,36 @@ def test_equals_opencv(backend: Backend, shape: tuple[int, int], sigma: float) -
     assert_within(run(backend, image, sigma), want, image, sigma)
 
 
+@pytest.mark.parametrize("sigma", [0.5, 3.0])
+@pytest.mark.parametrize("height", [1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1])
+@pytest.mark.parametrize("width", [TILE - 1, TILE, TILE + 1, 2 * TILE, 2 * TILE + 1, 3 * TILE + 8])
+def test_equals_explicit_sums_where_tiles_of_columns_end(width: int, height: int, sigma: float) -> None:
+    image = noise(width, (height, width))
+    assert_within(run(NumbaBackend(2), image, sigma), reference.blur(image, sigma), image, sigma)
+
+
+@pytest.mark.parametrize("shape", [(3, 2 * TILE + 3), (ROWS_AT_ONCE + 3, 3)], ids=str)
+def test_equals_explicit_sums_where_the_kernel_is_much_wider_than_the_image(shape: tuple[int, int]) -> None:
+    image = noise(4, shape)
+    assert_within(run(NumbaBackend(2), image, 38.0), reference.blur(image, 38.0), image, 38.0)
+
+
 @pytest.mark.parametrize("threads", [2, 3, 8])
-def test_threads_do_not_change_the_result(threads: int) -> None:
-    image = noise(threads, (401, 613))
+@pytest.mark.parametrize("width", [TILE + 1, 9 * TILE + 37])
+def test_threads_do_not_change_the_result(width: int, threads: int) -> None:
+    worth_a_thread = PRODUCTS_WORTH_A_THREAD // (TILE * weights(3.0).size) + 1  # rows of one tile of columns
+    image = noise(threads, (worth_a_thread, width))
     np.testing.assert_array_equal(run(NumbaBackend(threads), image, 3.0), run(NumbaBackend(1), image, 3.0))
+
+
+def test_where_a_pixel_lies_does_not_change_its_sum() -> None:
+    image, radius = noise(5, (40, 4 * TILE)), reference.blur_radius(2.0)
+    whole = run(NumbaBackend(1), image, 2.0)
+    for y, x in [(1, 1), (3, TILE // 2 + 1), (0, 3 * TILE)]:
+        part = run(NumbaBackend(1), image[y:, x:], 2.0)
+        np.testing.assert_array_equal(
+            part[radius:-radius, radius:-radius], whole[y + radius : -radius, x + radius : -radius]
+        )
 
 
 @pytest.mark.parametrize("sigma", [0, 0.0, 1e-3, 0.0624])
@@ -146,3 +173,12 @@ def test_what_is_no_number_spreads_as_far_as_the_kernel_and_no_farther(
     y, x = np.indices(image.shape)
     reached = (abs(y - radius - 1) <= radius) & (abs(x - radius - 3) <= radius)
     np.testing.assert_array_equal(~np.isfinite(run(backend, image, sigma)), reached)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("at", [0, TILE - 1, TILE, 2 * TILE - 1, 3 * TILE, 3 * TILE + 19])
+def test_what_is_no_number_spreads_across_tiles_of_columns_as_far_and_no_farther(at: int, odd: float) -> None:
+    image = noise(1, (3, 3 * TILE + 20))
+    image[1, at] = odd
+    reached = np.broadcast_to(abs(np.arange(image.shape[1]) - at) <= reference.blur_radius(1.0), image.shape)
+    np.testing.assert_array_equal(~np.isfinite(run(NumbaBackend(2), image, 1.0)), reached)
