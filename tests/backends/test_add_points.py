@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpuheat.backends import Backend, get_backend
+from gpuheat.backends import Backend
 from gpuheat.backends.numba import POINTS_WORTH_A_THREAD, NumbaBackend
 from gpuheat.errors import InputError
 from gpuheat.grid import BinGrid
+from gpuheat.kernels.cpu_points import POINTS_AT_ONCE
 
 FLOATS: list[Any] = [np.float32, np.float64]
 SPECIAL = [np.nan, np.inf, -np.inf, 1e300, -1e300, 3e38, -3e38, 0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1e-39]
@@ -114,13 +115,56 @@ def test_equals_numpy_on_points_worth_several_threads(backend: Backend, grid: Bi
     np.testing.assert_array_equal(run(backend, grid, x, y, weight), by_numpy(grid, x, y, weight))
 
 
+def mixed(grid: BinGrid, size: int, dtype: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.uint32]]:
+    """x, y and weights of points inside and outside, on edges and beside them, and without a place, in no order."""
+    rng = np.random.default_rng(size)
+    x, y = rng.uniform(-0.1, 1.1, (2, size)) * [[grid.width], [grid.height]]
+    on_edges = rng.random((2, size)) < 0.2
+    x, y = (
+        np.where(on_edges[0], rng.choice(grid.x_edges, size), x),
+        np.where(on_edges[1], rng.choice(grid.y_edges, size), y),
+    )
+    x[rng.random(size) < 0.1] = np.nan
+    y[rng.random(size) < 0.1] = -np.inf
+    return x.astype(dtype), y.astype(dtype), rng.integers(0, 1 << 20, size, np.uint32)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_threads_do_not_change_the_result(threads: int) -> None:
-    rng = np.random.default_rng(threads)
-    x, y = rng.uniform(0, 640, (2, 5 * POINTS_WORTH_A_THREAD + 1)).astype(np.float32)
-    grid = BinGrid.for_image(640, 480)
-    want = run(get_backend("numpy"), grid, x, y)
-    np.testing.assert_array_equal(run(NumbaBackend(threads), grid, x, y), want)
+    grid = BinGrid(300, 200, 640.0, 480.0)
+    x, y, weight = mixed(grid, 5 * POINTS_WORTH_A_THREAD + 1, np.float32)
+    for weights in (None, weight):
+        want = 7 + by_numpy(grid, x, y, weights).astype(np.uint64)
+        whole = np.full(grid.shape, 7, np.uint64)
+        NumbaBackend(threads).add_points(whole, grid, x, y, weights)
+        np.testing.assert_array_equal(whole, want)
+        gaps = np.full((grid.ny, 2 * grid.nx), 7, np.uint64)
+        NumbaBackend(threads).add_points(gaps[:, ::2], grid, x, y, weights)
+        np.testing.assert_array_equal(gaps[:, ::2], want)
+        assert (gaps[:, 1::2] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("size", [1, POINTS_AT_ONCE - 1, POINTS_AT_ONCE, POINTS_AT_ONCE + 1, 3 * POINTS_AT_ONCE + 2])
+def test_sizes_around_a_block(backend: Backend, size: int, dtype: Any) -> None:
+    grid = BinGrid(30, 20, 64.0, 48.0)
+    x, y, weight = mixed(grid, size, dtype)
+    inside, outside = np.full(size, dtype(13.7)), np.full(size, dtype(-13.7))
+    on_edges = grid.x_edges.astype(dtype)[np.arange(size) % grid.x_edges.size]
+    for xs, ys in ((x, y), (inside, inside), (outside, inside), (on_edges, inside), (np.sort(x), np.sort(y))):
+        for weights in (None, weight):
+            np.testing.assert_array_equal(run(backend, grid, xs, ys, weights), by_numpy(grid, xs, ys, weights))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_nothing_is_written_beside_the_histogram(dtype: Any) -> None:
+    grid = BinGrid(30, 20, 64.0, 48.0)
+    x, y, weight = mixed(grid, 3000, dtype)
+    memory = np.zeros(16 + 600, np.uint64)
+    NumbaBackend(1).add_points(memory[8:608].reshape(grid.shape), grid, x, y, weight)
+    assert not memory[:8].any()
+    assert not memory[608:].any()
+    assert memory.sum() == by_numpy(grid, x, y, weight).sum() > 0
 
 
 @pytest.mark.large
