@@ -50,7 +50,7 @@ class HostYardsticks:
         """The backend ``numba`` is meant to be ahead of every peer, and of some by far."""
         if self._quick or not self._peers:
             return NONE
-        ahead = {"motion": MOTION, "histogram": HISTOGRAM, "blur": BLUR}[operation]
+        ahead = {"motion": MOTION if kind == "bgr24" else (STEPS,), "histogram": HISTOGRAM, "blur": BLUR}[operation]
         times = dict.fromkeys(ahead, 1.0)
         if (operation, kind) == ("motion", "bgr24"):
             times[STEPS] = 4.0

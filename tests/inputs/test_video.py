@@ -278,7 +278,7 @@ def test_a_size_that_changes_half_way(tmp_path: Path, name: str) -> None:
 def test_a_file_that_ffmpeg_has_no_decoder_for(tmp_path: Path) -> None:
     encode(tmp_path / "raw.mov", scene(32, 48, 3), codec="rawvideo", pix_fmt="yuv420p")  # MOV has no name for it
     with (
-        pytest.raises(VideoError, match="not one frame can be decoded|cannot decode"),
+        pytest.raises(VideoError, match=r"not one frame can be decoded|cannot decode"),
         VideoReader(tmp_path / "raw.mov") as reader,
     ):
         list(reader)
