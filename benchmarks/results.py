@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from benchmarks.case import Case, Planned, Target
     from benchmarks.timing import Timing
 
-__all__ = ["HEADINGS", "Measured", "Outcome", "Row", "Verdict", "cells", "rows", "single_row", "table", "verdicts"]
+__all__ = [
+    "HEADINGS",
+    "Measured",
+    "Outcome",
+    "Row",
+    "Verdict",
+    "cells",
+    "rate",
+    "rows",
+    "single_row",
+    "table",
+    "verdicts",
+]
 
 NUMBERS: Final = ("median", "spread", "rate", "GB/s", "of copy", "off by")
 NOISY: Final = 0.10
@@ -186,7 +198,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.contender,
         _seconds(row.median_s) + (" with host" if row.includes_host else ""),
         f"{100 * (row.spread or 0):.0f} %" + (" noisy" if row.noisy else ""),
-        _rate(row.items_per_s or 0, row.unit),
+        rate(row.items_per_s or 0, row.unit),
         "" if row.gigabytes_per_s is None else f"{row.gigabytes_per_s:,.1f}",
         share,
         ", ".join(f"{times:.3g} x {peer}" for peer, times in row.times_as_fast_as.items()) if row.ours else "",
@@ -216,7 +228,8 @@ def _seconds(seconds: float) -> str:
     return f"{1e3 * seconds:.3f} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.2f} us"
 
 
-def _rate(per_second: float, unit: str) -> str:
+def rate(per_second: float, unit: str) -> str:
+    """A number per second in words."""
     scale, prefix = next(pair for pair in ((1e9, "G "), (1e6, "M "), (0.0, "")) if per_second >= pair[0])
     number = per_second / (scale or 1)
     return f"{number:,.{1 if number < 100 else 0}f} {prefix}{unit}/s"
