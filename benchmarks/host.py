@@ -108,7 +108,7 @@ class _Sampler:
         for _ in range(min(sets, 2)):
             once = self._time()
             if once > longest:
-                raise NotMeasuredError(f"a run takes {once:.1f} s")
+                raise NotMeasuredError(f"a run takes {once:.2g} s")
         self._calls = max(1, math.ceil(SHORTEST / once))
 
     def sample(self) -> None:

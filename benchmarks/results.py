@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -129,24 +129,7 @@ def single_row(planned: Planned, words: str) -> Row:
 
 
 def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mapping[str, float], copy: float) -> Row:
-    if outcome.measured is None:
-        return Row(
-            planned.suite,
-            planned.name,
-            name,
-            name in case.ours,
-            outcome.words,
-            planned.clock,
-            planned.floor,
-            floor_bytes=case.floor,
-            unit=case.unit,
-            difference=outcome.difference,
-        )
-    timing = outcome.measured.timing
-    median = timing.median
-    share = None if case.floor is None or planned.clock == "host" else case.floor / median / copy
-    faster = {peer: seconds / median for peer, seconds in peers.items() if peer != name}
-    return Row(
+    row = Row(
         planned.suite,
         planned.name,
         name,
@@ -155,16 +138,25 @@ def _row(planned: Planned, case: Case, name: str, outcome: Outcome, peers: Mappi
         planned.clock,
         planned.floor,
         floor_bytes=case.floor,
+        unit=case.unit,
+        difference=outcome.difference,
+    )
+    if outcome.measured is None:
+        return row
+    timing = outcome.measured.timing
+    median = timing.median
+    share = None if case.floor is None or planned.clock == "host" else case.floor / median / copy
+    faster = {peer: seconds / median for peer, seconds in peers.items() if peer != name}
+    return replace(
+        row,
         runs_s=timing.runs,
         median_s=median,
         spread=timing.spread,
         includes_host=outcome.measured.includes_host,
-        unit=case.unit,
         items_per_s=case.items / median,
         gigabytes_per_s=None if case.floor is None else case.floor / median / 1e9,
         share_of_copy=share,
         share_of_copy_all_passes=None if case.all_passes is None else case.all_passes / median / copy,
-        difference=outcome.difference,
         times_as_fast_as=faster,
         targets=verdicts(planned.target, share, faster) if _is_meant(planned.target, case, name) else (),
     )

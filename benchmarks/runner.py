@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,8 @@ def run_case(planned: Planned, machine: Machine, copy: float, runs: int, budget:
     for group in [[name] for name in names] if machine.one_by_one else [names]:
         outcomes |= _outcomes(planned, case, group, machine, runs, budget)
         machine.free()
-    return rows(planned, case, outcomes, copy)
+    found = rows(planned, case, outcomes, copy)
+    return found if machine.has_events else [replace(row, clock="host") for row in found]
 
 
 def _outcomes(
