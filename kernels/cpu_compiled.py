@@ -13,7 +13,7 @@ from typing import Any
 
 import numba as nb
 
-__all__ = ["PLANE", "Array", "compiled", "equal", "inlined", "read", "written"]
+__all__ = ["PLANE", "Array", "compiled", "inlined", "read", "written"]
 
 Array = Any
 
@@ -26,11 +26,6 @@ def read(dtype: Any, ndim: int) -> Any:
 def written(dtype: Any, ndim: int) -> Any:
     """A C-contiguous array that is written to."""
     return nb.types.Array(dtype, ndim, "C")
-
-
-def equal(each: Any, number: int) -> Any:
-    """A tuple of so many of the same type."""
-    return nb.types.UniTuple(each, number)  # type: ignore[no-untyped-call]
 
 
 def compiled(*signatures: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Loops over video frames on the CPU: what moved between two, and the sums of the pictures of many."""
+"""Loops over video frames on the CPU: what moved between two, and the sums of many."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import numba as nb
 import numpy as np
 
 from gpuheat.kernels import grey
-from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, equal, inlined, read, written
+from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, inlined, read, written
 
 __all__ = [
-    "FRAMES_AT_ONCE",
-    "add_grey_rows",
+    "BLOCK",
+    "PAIRS",
+    "add_bytes",
     "add_motion_rows_bgr",
     "add_motion_rows_grey",
     "add_motion_rows_yuv",
-    "add_picture_rows_yuv",
     "expand_luma",
 ]
 
 BLUE = np.int32(grey.BLUE)
 GREEN = np.int32(grey.GREEN)
 RED = np.int32(grey.RED)
+PAIRS = 2
+"""So many pairs of frames are compared in one pass: the rows of the frame they share come from memory once."""
+PLANES = nb.types.UniTuple(read(nb.uint8, 1), PAIRS + 1), nb.types.UniTuple(nb.int64, PAIRS + 1)  # type: ignore[no-untyped-call]
 BLOCK = 128  # pixels of a row; what moves is small, and most of a row of a video is still
 
 
@@ -44,59 +47,60 @@ def _differences(a: Array, b: Array, difference: Array) -> Any:
 
 
 @inlined
-def _differences_of_blocks(a: Array, b: Array, size: int, most: Array) -> None:
-    """The largest distance of two bytes at the same place, for each block of ``size`` of them."""
-    whole = a.shape[0] // size
-    for block in range(whole):
-        begin = np.uint64(block * size)
-        largest = np.uint8(0)
-        for i in range(np.uint64(size)):
-            one, other = a[begin + i], b[begin + i]
-            largest = max(largest, np.uint8(max(one, other) - min(one, other)))
-        most[block] = largest
-    if whole < most.shape[0]:
-        largest = np.uint8(0)
-        for i in range(whole * size, a.shape[0]):
-            largest = max(largest, np.uint8(max(a[i], b[i]) - min(a[i], b[i])))
-        most[whole] = largest
+def _mark(a: Array, i: int, b: Array, j: int, size: int, least: Any, marks: Array) -> None:
+    """Mark each block in which two bytes at the same place lie at least so far apart.
+
+    a, b, i, j   flat uint8, and where the first block begins in them
+    size         of a block, bytes
+    marks        uint8, one for each block; set to 1
+    """
+    for block in range(marks.size):
+        far = np.uint8(0)
+        for x in range(np.uint64(size)):
+            place = np.uint64(block * size) + x
+            one, other = a[np.uint64(i) + place], b[np.uint64(j) + place]
+            far |= np.uint8(np.uint8(max(one, other) - min(one, other)) >= least)
+        marks[block] |= far
 
 
 @inlined
 def _add_up(
-    motion: Array, pixels: int, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float
+    motion: Array, i: int, pixels: int, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float
 ) -> np.int64:
     """Add what moved of so many pixels of row y from a column on to the sums, which nothing is written to where
-    nothing moved.
+    nothing moved. In ``motion`` they begin at i.
 
     Returns how many pixels moved.
     """
+    row, column, at = np.uint64(y), np.uint64(begin), np.uint64(i)
     if mask.shape[0] > 0:
-        mask_row = mask[y, begin : begin + pixels]
         for x in range(np.uint64(pixels)):
-            motion[x] = motion[x] if mask_row[x] != 0 else np.uint8(0)
+            motion[at + x] = motion[at + x] if mask[row, column + x] != 0 else np.uint8(0)
     moved = np.uint32(0)
     for x in range(np.uint64(pixels)):
-        moved = np.uint32(moved + motion[x])
+        moved = np.uint32(moved + motion[at + x])
     if moved > 0 and counts.shape[0] > 0:
-        counts_row = counts[y, begin : begin + pixels]
         for x in range(np.uint64(pixels)):
-            counts_row[x] = np.uint32(counts_row[x] + motion[x])
+            counts[row, column + x] = np.uint32(counts[row, column + x] + motion[at + x])
     if moved > 0 and decayed.shape[0] > 0:
-        decayed_row = decayed[y, begin : begin + pixels]
         for x in range(np.uint64(pixels)):
-            decayed_row[x] += weight if motion[x] != 0 else 0.0
+            decayed[row, column + x] += weight if motion[at + x] != 0 else 0.0
     return np.int64(moved)
 
 
-SUMS = (read(nb.uint8, 2), written(nb.uint32, 2), written(nb.float64, 2), nb.float64)  # mask, counts, decayed, weight
+SUMS = (  # mask, counts, decayed, weights, moved
+    read(nb.uint8, 2),
+    written(nb.uint32, 2),
+    written(nb.float64, 2),
+    read(nb.float64, 1),
+    written(nb.int64, 1),
+)
 
 
-@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 3, nb.uint8, nb.int32, *SUMS))
+@compiled(nb.void(*PLANES, *(nb.int64,) * 3, nb.uint8, nb.int32, *SUMS))
 def add_motion_rows_bgr(
-    previous: Array,
-    previous_pitch: int,
-    frame: Array,
-    frame_pitch: int,
+    frames: Any,
+    pitches: Any,
     first: int,
     last: int,
     width: int,
@@ -105,16 +109,19 @@ def add_motion_rows_bgr(
     mask: Array,
     counts: Array,
     decayed: Array,
-    weight: float,
-) -> np.int64:
-    """Compare the rows first <= y < last of two BGR frames; returns how many pixels moved.
+    weights: Array,
+    moved: Array,
+) -> None:
+    """Compare the rows first <= y < last of consecutive BGR frames, each with the one before it.
 
-    previous, frame   flat uint8; row y begins at y * pitch
-    threshold         uint8; that of the grey value, above which a pixel moved
-    limit             int32; a pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
-    mask              (h, w) uint8, or (0, 0): every pixel counts
-    counts            (h, w) uint32, raised by 1, or (0, 0): not wanted
-    decayed           (h, w) float64, raised by weight, or (0, 0): not wanted
+    frames      PAIRS + 1 of flat uint8; row y begins at y * pitch
+    threshold   uint8; that of the grey value, above which a pixel moved
+    limit       int32; a pixel moved when its weighted sum reaches it (grey.lowest_moving_sum)
+    mask        (h, w) uint8, or (0, 0): every pixel counts
+    counts      (h, w) uint32, raised by 1, or (0, 0): not wanted
+    decayed     (h, w) float64, raised by the pair's weight, or (0, 0): not wanted
+    weights     (pairs,) float64
+    moved       (pairs,) int64, at most PAIRS, raised by how many pixels moved of each pair; only these are compared
 
     Each row's bytes come from memory once; the differences and what moved stay in buffers of a row in the
     first-level cache. A grey value is at most the largest of its three differences, so a row in which none is
@@ -122,19 +129,22 @@ def add_motion_rows_bgr(
     """
     difference = np.empty(3 * width, np.uint8)
     motion = np.empty(width, np.uint8)
-    total = np.int64(0)
+    whole = width // BLOCK * BLOCK
     for y in range(first, last):
-        p = previous[y * previous_pitch : y * previous_pitch + 3 * width]
-        f = frame[y * frame_pitch : y * frame_pitch + 3 * width]
-        if _differences(p, f, difference) <= threshold:
-            continue
-        for x in range(width):
-            weighted = _weighted(
-                np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
-            )
-            motion[x] = np.uint8(weighted >= limit)
-        total += _add_up(motion, width, y, 0, mask, counts, decayed, weight)
-    return total
+        for pair in range(moved.size):
+            p = frames[pair][y * pitches[pair] : y * pitches[pair] + 3 * width]
+            f = frames[pair + 1][y * pitches[pair + 1] : y * pitches[pair + 1] + 3 * width]
+            if _differences(p, f, difference) <= threshold:
+                continue
+            for x in range(width):
+                weighted = _weighted(
+                    np.int32(difference[3 * x]), np.int32(difference[3 * x + 1]), np.int32(difference[3 * x + 2])
+                )
+                motion[x] = np.uint8(weighted >= limit)
+            total, weight = np.int64(0), weights[pair]
+            for x in range(0, whole, BLOCK):  # short loops are vectorised where their length is known
+                total += _add_up(motion, x, BLOCK, y, x, mask, counts, decayed, weight)
+            moved[pair] += total + _add_up(motion, whole, width - whole, y, whole, mask, counts, decayed, weight)
 
 
 @inlined
@@ -156,41 +166,57 @@ def _scaled(value: Any, factor: Any) -> Any:
 
 
 @inlined
-def _color_offsets(u: Array, v: Array, step: int, blocks: int, factors: Array, offsets: Array) -> None:
+def _color_offsets(
+    u: Array, i: int, v: Array, j: int, step: int, blocks: int, factors: Array, offsets: Array, to: int
+) -> None:
     """What the chroma of each 2 x 2 block adds to its blue, green and red.
 
-    u, v      uint8, a value at every step-th place
-    factors   (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    offsets   (3, blocks or more) int16
+    u, v, i, j   flat uint8, a value at every step-th place, and where the first of these is
+    factors      (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    offsets      (6, blocks or more) int16, of which three rows are written, from this one on
     """
-    blue, green, red = offsets[0], offsets[1], offsets[2]
-    for i in range(np.uint64(blocks)):
-        du = _times_8(u[i * np.uint64(step)], np.int16(128))
-        dv = _times_8(v[i * np.uint64(step)], np.int16(128))
-        blue[i] = _scaled(du, factors[5])
-        green[i] = np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4]))
-        red[i] = _scaled(dv, factors[2])
+    for block in range(np.uint64(blocks)):
+        du = _times_8(u[np.uint64(i) + block * np.uint64(step)], np.int16(128))
+        dv = _times_8(v[np.uint64(j) + block * np.uint64(step)], np.int16(128))
+        offsets[to, block] = _scaled(du, factors[5])
+        offsets[to + 1, block] = np.int16(_scaled(du, factors[3]) + _scaled(dv, factors[4]))
+        offsets[to + 2, block] = _scaled(dv, factors[2])
 
 
 @inlined
 def _compare_colors(
-    previous: Array, frame: Array, offsets: Array, blocks: int, black: Any, gain: Any, limit: Any, motion: Array
+    previous: Array,
+    i: int,
+    frame: Array,
+    j: int,
+    blocks: int,
+    offsets: Array,
+    black: Any,
+    gain: Any,
+    limit: Any,
+    motion: Array,
 ) -> None:
-    """Turn two rows into BGR and compare them.
+    """Turn parts of two rows into BGR and compare them.
 
-    previous, frame   (2 * blocks,) uint8: Y
-    offsets           (6, blocks or more) int16: what the chroma adds to blue, green and red, of the one and the other
-    motion            (2 * blocks or more,) uint8: 1 where a pixel moved
+    previous, frame, i, j   flat uint8, Y, and where the part of 2 * blocks pixels begins
+    offsets                 (6, blocks or more) int16: what the chroma adds to the colours, of the one and the other
+    black, gain, limit      as in add_motion_rows_yuv
+    motion                  (2 * blocks or more,) uint8: 1 where a pixel moved
     """
-    p_blue, p_green, p_red = offsets[0], offsets[1], offsets[2]
-    f_blue, f_green, f_red = offsets[3], offsets[4], offsets[5]
-    for i in range(np.uint64(blocks)):
+    for block in range(np.uint64(blocks)):
         for right in range(np.uint64(2)):
-            x = np.uint64(2) * i + right
-            yp, yf = _scaled(_times_8(previous[x], black), gain), _scaled(_times_8(frame[x], black), gain)
-            d_blue = abs(np.int16(_clipped(np.int16(yf + f_blue[i])) - _clipped(np.int16(yp + p_blue[i]))))
-            d_green = abs(np.int16(_clipped(np.int16(yf + f_green[i])) - _clipped(np.int16(yp + p_green[i]))))
-            d_red = abs(np.int16(_clipped(np.int16(yf + f_red[i])) - _clipped(np.int16(yp + p_red[i]))))
+            x = np.uint64(2) * block + right
+            yp = _scaled(_times_8(previous[np.uint64(i) + x], black), gain)
+            yf = _scaled(_times_8(frame[np.uint64(j) + x], black), gain)
+            d_blue = abs(
+                np.int16(_clipped(np.int16(yf + offsets[3, block])) - _clipped(np.int16(yp + offsets[0, block])))
+            )
+            d_green = abs(
+                np.int16(_clipped(np.int16(yf + offsets[4, block])) - _clipped(np.int16(yp + offsets[1, block])))
+            )
+            d_red = abs(
+                np.int16(_clipped(np.int16(yf + offsets[5, block])) - _clipped(np.int16(yp + offsets[2, block])))
+            )
             motion[x] = np.uint8(_weighted(np.int32(d_blue), np.int32(d_green), np.int32(d_red)) >= limit)
 
 
@@ -200,12 +226,25 @@ def _change(difference: Any, factor: Any) -> Any:
     return np.int32(np.int32(np.int32(np.int32(difference) * np.int32(8)) * abs(np.int32(factor))) >> 16) + np.int32(1)
 
 
-@compiled(nb.int64(*PLANE, *PLANE, *(nb.int64,) * 3, nb.int32, nb.int16, nb.int16, *SUMS))
+@inlined
+def _compare_grey(previous: Array, i: int, frame: Array, j: int, pixels: int, levels: Any, motion: Array) -> None:
+    """Bring parts of two rows of luma to grey and compare them.
+
+    previous, frame, i, j   flat uint8, and where the part begins
+    levels                  black, gain and threshold, as in add_motion_rows_grey
+    motion                  (pixels or more,) uint8: 1 where a pixel moved
+    """
+    black, gain, threshold = levels
+    for x in range(np.uint64(pixels)):
+        one = _clipped(_scaled(_times_8(previous[np.uint64(i) + x], black), gain))
+        other = _clipped(_scaled(_times_8(frame[np.uint64(j) + x], black), gain))
+        motion[x] = np.uint8(abs(np.int16(one - other)) > threshold)
+
+
+@compiled(nb.void(*PLANES, *(nb.int64,) * 3, nb.int16, nb.int16, nb.int16, *SUMS))
 def add_motion_rows_grey(
-    previous: Array,
-    previous_pitch: int,
-    frame: Array,
-    frame_pitch: int,
+    frames: Any,
+    pitches: Any,
     first: int,
     last: int,
     width: int,
@@ -215,51 +254,61 @@ def add_motion_rows_grey(
     mask: Array,
     counts: Array,
     decayed: Array,
-    weight: float,
-) -> np.int64:
-    """The same for two frames of luma, whose grey is clip(((Y - black) * 8 * gain) >> 16).
+    weights: Array,
+    moved: Array,
+) -> None:
+    """The same for frames of luma, whose grey is clip(((Y - black) * 8 * gain) >> 16).
 
-    threshold     int32; a pixel moved when the difference of its grey is above it
+    threshold     int16; a pixel moved when the difference of its grey is above it
     black, gain   int16, as in gpuheat.pixels.YuvToBgr; 0 and 8192: grey is Y
     The rest as in add_motion_rows_bgr.
 
-    The largest difference of luma in a block bounds that of its grey, so most blocks of a coded video are done
-    with after one pass over their bytes, and the others are brought to grey in registers.
+    The difference of luma bounds that of the grey, so most blocks of a coded video are done with after one pass
+    over their bytes, and the others are brought to grey in registers.
     """
-    blocks = (width + BLOCK - 1) // BLOCK
-    most = np.empty(blocks, np.uint8)
-    motion = np.empty(BLOCK, np.uint8)
-    total = np.int64(0)
+    still = np.int32(-1)  # the most by which luma can differ without any motion; -1: nothing is little enough
+    while still < 255 and _change(still + 1, gain) <= threshold:
+        still = np.int32(still + 1)
+    if still == 255:
+        return
+    least, levels = np.uint8(still + 1), (black, gain, threshold)
+    whole = width // BLOCK
+    marks, motion = np.empty(whole, np.uint8), np.empty(BLOCK, np.uint8)
     for y in range(first, last):
-        p = previous[y * previous_pitch : y * previous_pitch + width]
-        f = frame[y * frame_pitch : y * frame_pitch + width]
-        _differences_of_blocks(p, f, BLOCK, most)
-        for block in range(blocks):
-            if _change(most[block], gain) > threshold:
-                begin, end = block * BLOCK, min(width, block * BLOCK + BLOCK)
-                before, now = p[begin:end], f[begin:end]
-                for x in range(before.shape[0]):
-                    one = _clipped(_scaled(_times_8(before[x], black), gain))
-                    other = _clipped(_scaled(_times_8(now[x], black), gain))
-                    motion[x] = np.uint8(abs(np.int16(one - other)) > threshold)
-                total += _add_up(motion, end - begin, y, begin, mask, counts, decayed, weight)
-    return total
+        for pair in range(moved.size):
+            previous, frame = frames[pair], frames[pair + 1]
+            i, j = y * pitches[pair], y * pitches[pair + 1]
+            marks[:] = 0
+            _mark(previous, i, frame, j, BLOCK, least, marks)
+            total, weight = np.int64(0), weights[pair]
+            for block in range(whole):  # short loops are vectorised where their length is known
+                if marks[block] != 0:
+                    x = block * BLOCK
+                    _compare_grey(previous, i + x, frame, j + x, BLOCK, levels, motion)
+                    total += _add_up(motion, 0, BLOCK, y, x, mask, counts, decayed, weight)
+            x = whole * BLOCK
+            if x < width:
+                _compare_grey(previous, i + x, frame, j + x, width - x, levels, motion)
+                total += _add_up(motion, 0, width - x, y, x, mask, counts, decayed, weight)
+            moved[pair] += total
 
 
-@compiled(nb.int64(*PLANE * 6, *(nb.int64,) * 4, nb.int32, read(nb.int16, 1), *SUMS))
+@inlined
+def _bound(luma: Any, chroma: Any, factors: Array) -> Any:
+    """The most that the weighted sum of the colours' differences can be, where Y, and U and V, differ by so much."""
+    grey = _change(luma, factors[1])
+    green = _change(chroma, factors[3]) + _change(chroma, factors[4])
+    return _weighted(grey, grey, grey) + _weighted(_change(chroma, factors[5]), green, _change(chroma, factors[2]))
+
+
+@compiled(nb.void(*PLANES * 3, *(nb.int64,) * 4, nb.int32, read(nb.int16, 1), *SUMS))
 def add_motion_rows_yuv(
-    previous_y: Array,
-    previous_y_pitch: int,
-    previous_u: Array,
-    previous_u_pitch: int,
-    previous_v: Array,
-    previous_v_pitch: int,
-    frame_y: Array,
-    frame_y_pitch: int,
-    frame_u: Array,
-    frame_u_pitch: int,
-    frame_v: Array,
-    frame_v_pitch: int,
+    frames_y: Any,
+    pitches_y: Any,
+    frames_u: Any,
+    pitches_u: Any,
+    frames_v: Any,
+    pitches_v: Any,
     first: int,
     last: int,
     chroma_step: int,
@@ -269,80 +318,71 @@ def add_motion_rows_yuv(
     mask: Array,
     counts: Array,
     decayed: Array,
-    weight: float,
-) -> np.int64:
-    """The same for two YUV 4:2:0 frames, and the chroma rows first <= row < last: two rows of pixels each.
+    weights: Array,
+    moved: Array,
+) -> None:
+    """The same for YUV 4:2:0 frames, and the chroma rows first <= row < last: two rows of pixels each.
 
-    ..._y, ..._u, ..._v   flat uint8; row y begins at y * pitch
-    chroma_step           1: U and V in planes of their own; 2: they alternate, and _v begins a byte later
-    width                 px, even
-    factors               (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    limit, mask, counts, decayed, weight   as in add_motion_rows_bgr
+    frames_y, _u, _v   PAIRS + 1 of flat uint8; row y begins at y * pitch
+    chroma_step        1: U and V in planes of their own; 2: they alternate, and V begins a byte later
+    width              px, even
+    factors            (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
+    limit, mask, counts, decayed, weights, moved   as in add_motion_rows_bgr
 
-    Both pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
-    read instead of 3, and there is no BGR picture. The largest differences in the planes bound those of the
+    Pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
+    read instead of 3, and there is no BGR picture. The differences in the planes bound those of the
     colours (clipping only lessens them) and so their weighted sum: most blocks of a coded video have no motion
     by that alone, and are done with after one pass over their bytes.
     """
-    half = width // 2
-    blocks = (width + BLOCK - 1) // BLOCK
-    most_u, most_v = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
-    most_upper, most_lower = np.empty(blocks, np.uint8), np.empty(blocks, np.uint8)
+    # the most by which Y can differ, while U and V do by a third of it, without any motion; -1: nothing is so little
+    still = np.int32(-1)
+    while still < 255 and _bound(still + 1, (still + 1) // 3, factors) < limit:
+        still = np.int32(still + 1)
+    if still == 255:
+        return
+    least, least_chroma = np.uint8(still + 1), np.uint8(still // 3 + 1)
+    whole = width // BLOCK
+    marks, blocks = np.empty(whole, np.uint8), (width + BLOCK - 1) // BLOCK
     offsets, motion = np.empty((6, BLOCK // 2), np.int16), np.empty(BLOCK, np.uint8)
     black, gain = factors[0], factors[1]
-    total = np.int64(0)
     for row in range(first, last):
-        pu = previous_u[row * previous_u_pitch : row * previous_u_pitch + half * chroma_step]
-        pv = previous_v[row * previous_v_pitch : row * previous_v_pitch + half * chroma_step]
-        fu = frame_u[row * frame_u_pitch : row * frame_u_pitch + half * chroma_step]
-        fv = frame_v[row * frame_v_pitch : row * frame_v_pitch + half * chroma_step]
-        if chroma_step == 1:  # spelled out, so that the common case is vectorised
-            _differences_of_blocks(pu, fu, BLOCK // 2, most_u)
-            _differences_of_blocks(pv, fv, BLOCK // 2, most_v)
-        else:
-            _differences_of_blocks(pu, fu, BLOCK, most_u)
-            _differences_of_blocks(pv, fv, BLOCK, most_v)
-        p_upper = previous_y[2 * row * previous_y_pitch : 2 * row * previous_y_pitch + width]
-        f_upper = frame_y[2 * row * frame_y_pitch : 2 * row * frame_y_pitch + width]
-        p_lower = previous_y[(2 * row + 1) * previous_y_pitch : (2 * row + 1) * previous_y_pitch + width]
-        f_lower = frame_y[(2 * row + 1) * frame_y_pitch : (2 * row + 1) * frame_y_pitch + width]
-        _differences_of_blocks(p_upper, f_upper, BLOCK, most_upper)
-        _differences_of_blocks(p_lower, f_lower, BLOCK, most_lower)
-        for block in range(blocks):
-            du, dv = most_u[block], most_v[block]
-            luma = _change(max(most_upper[block], most_lower[block]), gain)
-            green = _change(du, factors[3]) + _change(dv, factors[4])
-            color = _weighted(_change(du, factors[5]), green, _change(dv, factors[2]))
-            if _weighted(luma, luma, luma) + color < limit:
-                continue
-            begin = block * BLOCK
-            pixels = min(BLOCK, width - begin)
-            i, j = begin // 2 * chroma_step, (begin + pixels) // 2 * chroma_step
-            one, other = p_upper[begin : begin + pixels], f_upper[begin : begin + pixels]
-            one_below, other_below = p_lower[begin : begin + pixels], f_lower[begin : begin + pixels]
-            if pixels == BLOCK and chroma_step == 1:  # short loops are vectorised where their length is known
-                _color_offsets(pu[i:j], pv[i:j], 1, BLOCK // 2, factors, offsets[:3])
-                _color_offsets(fu[i:j], fv[i:j], 1, BLOCK // 2, factors, offsets[3:])
-                _compare_colors(one, other, offsets, BLOCK // 2, black, gain, limit, motion)
-                total += _add_up(motion, BLOCK, 2 * row, begin, mask, counts, decayed, weight)
-                _compare_colors(one_below, other_below, offsets, BLOCK // 2, black, gain, limit, motion)
-                total += _add_up(motion, BLOCK, 2 * row + 1, begin, mask, counts, decayed, weight)
+        for pair in range(moved.size):
+            p_y, p_u, p_v = frames_y[pair], frames_u[pair], frames_v[pair]
+            f_y, f_u, f_v = frames_y[pair + 1], frames_u[pair + 1], frames_v[pair + 1]
+            i, i_u, i_v = 2 * row * pitches_y[pair], row * pitches_u[pair], row * pitches_v[pair]
+            j, j_u, j_v = 2 * row * pitches_y[pair + 1], row * pitches_u[pair + 1], row * pitches_v[pair + 1]
+            i_lower, j_lower = i + pitches_y[pair], j + pitches_y[pair + 1]
+            marks[:] = 0
+            _mark(p_y, i, f_y, j, BLOCK, least, marks)
+            _mark(p_y, i_lower, f_y, j_lower, BLOCK, least, marks)
+            if chroma_step == 1:  # spelled out: short loops are vectorised where their length is known
+                _mark(p_u, i_u, f_u, j_u, BLOCK // 2, least_chroma, marks)
+                _mark(p_v, i_v, f_v, j_v, BLOCK // 2, least_chroma, marks)
             else:
-                _color_offsets(pu[i:j], pv[i:j], chroma_step, pixels // 2, factors, offsets[:3])
-                _color_offsets(fu[i:j], fv[i:j], chroma_step, pixels // 2, factors, offsets[3:])
-                _compare_colors(one, other, offsets, pixels // 2, black, gain, limit, motion)
-                total += _add_up(motion, pixels, 2 * row, begin, mask, counts, decayed, weight)
-                _compare_colors(one_below, other_below, offsets, pixels // 2, black, gain, limit, motion)
-                total += _add_up(motion, pixels, 2 * row + 1, begin, mask, counts, decayed, weight)
-    return total
-
-
-@inlined
-def _add_color(luma: Array, offsets: Array, sums: Array) -> None:
-    """Add one colour of a row: luma (w,) and offsets (w / 2,) int16, sums (w,) uint16."""
-    for i in range(offsets.shape[0]):
-        for x in range(2 * i, 2 * i + 2):
-            sums[x] = np.uint16(sums[x] + np.uint16(_clipped(np.int16(luma[x] + offsets[i]))))
+                _mark(p_u, i_u, f_u, j_u, BLOCK, least_chroma, marks)
+            total, weight = np.int64(0), weights[pair]
+            for block in range(blocks):  # whole ones are spelled out, too
+                if block < whole and marks[block] == 0:
+                    continue
+                x = block * BLOCK
+                c, half = x // 2 * chroma_step, min(BLOCK, width - x) // 2
+                if block < whole and chroma_step == 1:
+                    _color_offsets(p_u, i_u + c, p_v, i_v + c, 1, BLOCK // 2, factors, offsets, 0)
+                    _color_offsets(f_u, j_u + c, f_v, j_v + c, 1, BLOCK // 2, factors, offsets, 3)
+                else:
+                    _color_offsets(p_u, i_u + c, p_v, i_v + c, chroma_step, half, factors, offsets, 0)
+                    _color_offsets(f_u, j_u + c, f_v, j_v + c, chroma_step, half, factors, offsets, 3)
+                if block < whole:
+                    _compare_colors(p_y, i + x, f_y, j + x, BLOCK // 2, offsets, black, gain, limit, motion)
+                    total += _add_up(motion, 0, BLOCK, 2 * row, x, mask, counts, decayed, weight)
+                    _compare_colors(p_y, i_lower + x, f_y, j_lower + x, BLOCK // 2, offsets, black, gain, limit, motion)
+                    total += _add_up(motion, 0, BLOCK, 2 * row + 1, x, mask, counts, decayed, weight)
+                else:
+                    _compare_colors(p_y, i + x, f_y, j + x, half, offsets, black, gain, limit, motion)
+                    total += _add_up(motion, 0, 2 * half, 2 * row, x, mask, counts, decayed, weight)
+                    _compare_colors(p_y, i_lower + x, f_y, j_lower + x, half, offsets, black, gain, limit, motion)
+                    total += _add_up(motion, 0, 2 * half, 2 * row + 1, x, mask, counts, decayed, weight)
+            moved[pair] += total
 
 
 @compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint8, 2)))
@@ -360,65 +400,15 @@ def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array)
             expanded_row[x] = np.uint8(_clipped(_scaled(_times_8(row[x], black), gain)))
 
 
-@compiled(nb.void(*PLANE, nb.int16, nb.int16, written(nb.uint16, 2)))
-def add_grey_rows(luma: Array, pitch: int, black: Any, gain: Any, sums: Array) -> None:
-    """Add the grey of luma, as in add_motion_rows_grey, to (h, w) uint16 sums, which hold 257 frames."""
-    height, width = sums.shape
-    for y in range(height):
-        row, out = luma[y * pitch : y * pitch + width], sums[y]
-        for x in range(width):
-            out[x] = np.uint16(out[x] + np.uint16(_clipped(_scaled(_times_8(row[x], black), gain))))
+@compiled(*(nb.void(*PLANE, nb.uint32, written(dtype, 2)) for dtype in (nb.uint16, nb.uint32)))
+def add_bytes(plane: Array, pitch: int, weight: Any, sums: Array) -> None:
+    """Add the bytes of a plane, each times a weight, to sums.
 
-
-FRAMES_AT_ONCE = 2
-
-
-@compiled(
-    *(
-        nb.void(
-            equal(read(nb.uint8, 1), 3 * frames),
-            equal(nb.int64, 3 * frames),
-            *(nb.int64,) * 4,
-            read(nb.int16, 1),
-            written(nb.uint16, 3),
-        )
-        for frames in (1, FRAMES_AT_ONCE)
-    )
-)
-def add_picture_rows_yuv(
-    planes: tuple[Array, ...],
-    pitches: tuple[int, ...],
-    first: int,
-    last: int,
-    chroma_step: int,
-    width: int,
-    factors: Array,
-    sums: Array,
-) -> None:
-    """Add the BGR pictures of YUV 4:2:0 frames to sums: the chroma rows first <= row < last.
-
-    planes    Y, U and V of one frame after the other; flat uint8, row y begins at y * pitch. One frame, or
-              FRAMES_AT_ONCE, while whose rows are added the sums stay in the first-level cache
-    sums      (3, h, w) uint16: blue, green and red in planes of their own, which keeps the loops vectorised;
-              holds 257 frames
-    The rest as in add_motion_rows_yuv.
+    plane   flat uint8; row y begins at y * pitch
+    sums    (rows, bytes of a row) uint16 or uint32
     """
-    half = width // 2
-    offsets = np.empty((3, half), np.int16)
-    luma = np.empty(width, np.int16)
-    black, gain = factors[0], factors[1]
-    for row in range(first, last):
-        for plane in range(0, len(planes), 3):
-            u_at, v_at = row * pitches[plane + 1], row * pitches[plane + 2]
-            u = planes[plane + 1][u_at : u_at + half * chroma_step]
-            v = planes[plane + 2][v_at : v_at + half * chroma_step]
-            if chroma_step == 1:
-                _color_offsets(u, v, 1, half, factors, offsets)
-            else:
-                _color_offsets(u, v, 2, half, factors, offsets)
-            for y in range(2 * row, 2 * row + 2):
-                f = planes[plane][y * pitches[plane] : y * pitches[plane] + width]
-                for x in range(width):
-                    luma[x] = _scaled(_times_8(f[x], black), gain)
-                for color in range(3):
-                    _add_color(luma, offsets[color], sums[color, y])
+    rows, size = sums.shape
+    for y in range(rows):
+        row, out = plane[y * pitch : y * pitch + size], sums[y]
+        for x in range(size):
+            out[x] = np.uint32(out[x] + np.uint32(np.uint32(row[x]) * weight))

@@ -99,10 +99,9 @@ def blur(along: Literal["rows", "columns", "both"]) -> Kernel:
     return Kernel("blur.cu", f"blur_along_{along}", macros)
 
 
-def picture_sums(pixel_format: Literal["yuv420p", "nv12"]) -> Kernel:
-    """Add up the BGR pictures of planar frames."""
-    macros = ((f"FORMAT_{pixel_format.upper()}", 1), ("THREADS", geometry.PICTURE_SUMS_THREADS))
-    return Kernel("picture_sums.cu", f"picture_sums_{pixel_format}", macros)
+def picture_sums() -> Kernel:
+    """Add up the bytes of planes."""
+    return Kernel("picture_sums.cu", "picture_sums", (("THREADS", geometry.PICTURE_SUMS_THREADS),))
 
 
 def every() -> list[Kernel]:
@@ -121,6 +120,5 @@ def every() -> list[Kernel]:
         blur("rows"),
         blur("columns"),
         blur("both"),
-        picture_sums("yuv420p"),
-        picture_sums("nv12"),
+        picture_sums(),
     ]

@@ -115,9 +115,9 @@ def motion(rows: int, width: int) -> Launch:
     return Launch((-(-groups // MOTION_THREADS),), (MOTION_THREADS,))
 
 
-def picture_sums(rows: int, columns: int) -> Launch:
-    """One thread for each 2 x 2 px, of which there are ``columns`` in each of ``rows``."""
-    return Launch((-(-rows * columns // PICTURE_SUMS_THREADS),), (PICTURE_SUMS_THREADS,))
+def picture_sums(size: int) -> Launch:
+    """One thread for each of the ``size`` bytes of a plane."""
+    return Launch((-(-size // PICTURE_SUMS_THREADS),), (PICTURE_SUMS_THREADS,))
 
 
 def motion_blocks(pixel_format: str, alignment: int) -> int:

@@ -11,6 +11,8 @@ from cuda_on_cpu.host_cupy import HostCupy
 from cuda_on_cpu.loader import CompileError, Kernel, LaunchError, load, run_sanitized
 from numpy.typing import NDArray
 
+pytestmark = pytest.mark.once
+
 EXTREMES = np.array(
     [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF8000, 0x80007FFF, 2**31, 2**32 - 1], np.uint32
 )

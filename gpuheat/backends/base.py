@@ -155,27 +155,38 @@ class Backend(Protocol):
 
 @runtime_checkable
 class GatheringBackend(Protocol):
-    """What a backend can do beyond the contract that had rather compare many frames at once."""
+    """What a backend can do beyond the contract that had rather compare several frames at once."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many it had best be given."""
+
+    @property
+    def bytes_at_once(self) -> int:
+        """Frames of more bytes than this together are given in smaller batches, at least one by one."""
 
     def gather(self, frames: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
-        """Frames that come one by one, each the sequence of its planes, as (t, ...) arrays of its own, one a plane."""
+        """Frames that come one by one, each the sequence of its planes, as (t, ...) arrays of its own, one a plane.
+
+        They may share memory with those.
+        """
 
 
 @runtime_checkable
 class SummingBackend(GatheringBackend, Protocol):
     """What a backend can do beyond the contract that makes the mean of pictures which never are on the host."""
 
-    def add_pictures(self, sums: Array, frames: Sequence[Array], layout: FrameLayout) -> None:
-        """Add up the BGR pictures that planar frames stand for.
+    def add_planes(self, sums: Array, frames: Array, weight: int) -> None:
+        """Add up a plane of frames, byte by byte.
 
         Parameters
         ----------
         sums
-            (3, h, w) uint32, added to in place: blue, green, red.
+            (...) uint32, added to in place.
         frames
-            The planes of t frames, as ``gather`` gives them.
-        layout
-            How the frames lie in memory.
+            (t, ...) uint8, as ``gather`` gives them, or some in a row of these.
+        weight
+            How often each is added.
         """
 
 

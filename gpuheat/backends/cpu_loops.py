@@ -21,7 +21,7 @@ from gpuheat.errors import BackendUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["numba_cpu", "one_thread", "processors", "share"]
+__all__ = ["at_most", "numba_cpu", "processors", "share"]
 
 Result = TypeVar("Result")
 log = logging.getLogger("gpuheat")
@@ -56,30 +56,40 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share(part: Callable[[int, int], Result], size: int, least: int, threads: int) -> list[Result]:
+def share(part: Callable[[int, int], Result], size: int, least: int, threads: int, strips: int = 1) -> list[Result]:
     """Call ``part(first, last)`` for consecutive parts of ``range(size)`` side by side.
 
-    Returns the results in order. No part is smaller than ``least`` unless there is only one; the last
-    part runs on the caller's thread. There is only one in :func:`one_thread`.
+    Returns the results in order. No thread has less than ``least`` unless there is only one; the last part is done by
+    the caller's thread. :func:`at_most` may allow fewer threads. Each has so many ``strips`` that lie apart, so that
+    work that lies close together, as things that move do, is shared alike.
     """
-    parts = 1 if _alone.get() else max(1, min(threads, size // least))
-    bounds = [size * i // parts for i in range(parts + 1)]
-    others = [_pool(os.getpid()).submit(part, *bounds[i : i + 2]) for i in range(parts - 1)]
-    last = part(*bounds[-2:])
-    return [*(other.result() for other in others), last]
+    busy = max(1, min(threads, size // least, _most.get() or threads))
+    number = busy * strips if busy > 1 else 1
+    bounds = [size * i // number for i in range(number + 1)]
+
+    def strips_of(thread: int) -> list[Result]:
+        return [part(*bounds[i : i + 2]) for i in range(thread, number, busy)]
+
+    others = [_pool(os.getpid()).submit(strips_of, thread) for thread in range(busy - 1)]
+    last = strips_of(busy - 1)
+    done = [*(other.result() for other in others), last]
+    return [done[i % busy][i // busy] for i in range(number)]
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Operations asked for in here are not shared: the caller's thread is one of many that work side by side."""
-    before = _alone.set(True)
+def at_most(threads: int | None) -> Iterator[None]:
+    """Operations asked for in here are shared by so many threads at most, None: by as many as they ask for.
+
+    For callers that are one of many threads which keep the processors busy.
+    """
+    before = _most.set(threads)
     try:
         yield
     finally:
-        _alone.reset(before)
+        _most.reset(before)
 
 
-_alone = ContextVar("_alone", default=False)
+_most: ContextVar[int | None] = ContextVar("_most", default=None)
 
 
 @cache

@@ -1,27 +1,61 @@
-"""Planar frames as the CPU loops take them."""
+"""Frames as the CPU loops take them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from gpuheat.pixels import FrameLayout, YuvToBgr
 
 IDENTITY: Final = 8192  # (value * 8 * this) >> 16 is the value
-__all__ = ["flat_plane", "flat_planes", "luma_style", "yuv_style"]
+__all__ = ["PlaneStack", "flat_plane", "flat_planes", "luma_style", "yuv_style"]
 
 
-def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> tuple[Any, ...]:
+class PlaneStack:
+    """Planes of consecutive frames, wherever each lies, as far as they need to be like one array (t, ...).
+
+    Parameters
+    ----------
+    planes
+        At least one, all of the same shape and dtype.
+    """
+
+    def __init__(self, planes: Sequence[NDArray[np.uint8]]) -> None:
+        self._planes = planes
+        self.shape = (len(planes), *planes[0].shape)
+        self.dtype = planes[0].dtype
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return iter(self._planes)
+
+    @overload
+    def __getitem__(self, which: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, which: slice) -> PlaneStack | NDArray[np.uint8]: ...
+    def __getitem__(self, which: int | slice) -> PlaneStack | NDArray[np.uint8]:
+        """One plane; of several a stack, of one or none an array (t, ...)."""
+        if isinstance(which, int):
+            return self._planes[which]
+        planes = self._planes[which]
+        return PlaneStack(planes) if len(planes) > 1 else self._planes[which.start or 0][np.newaxis][: len(planes)]
+
+
+def flat_planes(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> list[tuple[NDArray[np.uint8], int]]:
     """Each plane as flat bytes and the distance between its rows; the two colours of NV12 one after the other."""
     flat = [flat_plane(plane) for plane in planes]
     if layout.pixel_format == "nv12":
         uv, pitch = flat.pop()
         flat += [(uv, pitch), (uv[1:], pitch)]
-    return tuple(value for plane in flat for value in plane)
+    return flat
 
 
 def yuv_style(layout: FrameLayout, conversion: YuvToBgr) -> tuple[int, NDArray[np.int16]]:

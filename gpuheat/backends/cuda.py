@@ -98,6 +98,8 @@ class CudaBackend(ABC):
     """
 
     native_formats = ("yuv420p", "nv12")
+    frames_at_once = 64
+    bytes_at_once = 1 << 26  # held three times: as they wait, as they are counted, and those before, for the last one
     name: str
     pairs_at_once: int
     """Pairs one launch can count."""

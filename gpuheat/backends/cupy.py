@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuheat.backends.cuda_upload import Event
-    from gpuheat.pixels import FrameLayout
 
 __all__ = ["CupyBackend"]
 
@@ -232,29 +231,24 @@ class CupyBackend(CudaBackend):
             comparison.moved,
         )
 
-    def add_pictures(self, sums: Array, frames: Sequence[Array], layout: FrameLayout) -> None:
-        """Add up the BGR pictures of gathered frames; see :class:`gpuheat.backends.base.SummingBackend`.
+    def add_planes(self, sums: Array, frames: Array, weight: int) -> None:
+        """Add up a plane of gathered frames; see :class:`gpuheat.backends.base.SummingBackend`.
 
         Raises
         ------
         InputError
-            If ``sums`` or a plane is not as it says.
+            If ``sums`` or ``frames`` are not as it says.
         """
-        self._check_own(sums, *frames)
-        t, height, width = frames[0].shape
-        shapes = [(t, *shape) for shape in layout.plane_shapes(height, width)]
-        if sums.shape != (3, height, width) or sums.dtype != np.uint32 or not sums.flags.c_contiguous:
-            raise InputError(f"sums must be uint32 of shape (3, {height}, {width}), got {sums.dtype} of {sums.shape}")
-        if [plane.shape for plane in frames] != shapes or not all(plane.flags.c_contiguous for plane in frames):
-            raise InputError(f"frames must be {layout.pixel_format} planes of shape {shapes} without gaps")
-        by = layout.conversion
-        assert by is not None
-        factors = map(np.int32, (by.black, by.gain, by.red_v, by.green_u, by.green_v, by.blue_u))
-        kernel = cuda_source.picture_sums("nv12" if layout.pixel_format == "nv12" else "yuv420p")
-        launch = geometry.picture_sums(height // 2, width // 2)
+        self._check_own(sums, frames)
+        if frames.dtype != np.uint8 or frames.ndim < 2 or not frames.flags.c_contiguous:
+            raise InputError(f"frames must be uint8 (t, ...) without gaps, got {frames.dtype} of {frames.shape}")
+        shape = frames.shape[1:]
+        if sums.shape != shape or sums.dtype != np.uint32 or not sums.flags.c_contiguous:
+            raise InputError(f"sums must be uint32 of shape {shape}, got {sums.dtype} of {sums.shape}")
+        launch = geometry.picture_sums(sums.size)
         with self._on_device():
-            size = np.int64(height // 2), np.int64(width // 2), np.int32(t)
-            self._launch(kernel, launch, *frames, *factors, *size, sums)
+            size = np.int64(sums.size), np.int32(len(frames)), np.uint32(weight)
+            self._launch(cuda_source.picture_sums(), launch, frames, *size, sums)
 
     def _blur(self, image: Array, weights: Array, blurred: Array) -> None:
         height, width = image.shape

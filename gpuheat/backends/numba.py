@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +9,13 @@ import numpy as np
 from gpuheat.backends import gaussian
 from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
-from gpuheat.backends.cpu_planes import flat_planes, luma_style, yuv_style
+from gpuheat.backends.cpu_planes import PlaneStack, flat_planes, luma_style, yuv_style
 from gpuheat.backends.host import HostArrays
 from gpuheat.kernels import grey
 from gpuheat.pixels import FrameLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NumbaBackend"]
 
-PIXELS_WORTH_A_THREAD = 1 << 21  # of all pairs together: 0.2 ms of work
+PIXELS_WORTH_A_THREAD = 1 << 21  # of all pairs together: 1 ms of work, where one has to be woken and others are busy
+STRIPS = 4  # of rows that lie apart, which each thread has: what moves is seldom in all of a picture
 POINTS_WORTH_A_THREAD = 1 << 17
 PRODUCTS_WORTH_A_THREAD = 1 << 21  # of a blur, each of its two passes
 
@@ -41,6 +41,8 @@ class NumbaBackend(HostArrays):
 
     name = "numba"
     native_formats = ("yuv420p", "nv12", "gray8")
+    frames_at_once = numba_cpu.PAIRS
+    bytes_at_once = 1 << 23  # two frames of 1080p: of larger ones another is much memory for little time
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or processors()
@@ -49,6 +51,14 @@ class NumbaBackend(HostArrays):
     def device(self) -> str:
         """What it computes on, for people."""
         return f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    def asarray(self, values: object) -> Any:
+        """The same for frames that were gathered."""
+        return values if isinstance(values, PlaneStack) else super().asarray(values)
+
+    def gather(self, frames: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[Any, ...]:
+        """Frames that come one by one as a batch, without a copy."""
+        return tuple(PlaneStack(planes)[:] for planes in zip(*frames, strict=True))
 
     def add_points(
         self,
@@ -98,7 +108,7 @@ class NumbaBackend(HostArrays):
         decayed: NDArray[np.float64] | None = None,
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        """One pass over each pair of frames; each thread has some of the rows."""
+        """One pass over each two pairs of frames; each thread has some strips of rows."""
         check_motion(
             previous,
             frames,
@@ -113,18 +123,19 @@ class NumbaBackend(HostArrays):
         height, width = planes_of(previous, layout)[0].shape[:2]
         compare, rows, how = _comparison(layout, height, width, threshold)
         sums = (_rows(mask, np.uint8), _rows(counts, np.uint32), _rows(decayed, np.float64))
-        flat = [flat_planes(planes, layout) for planes in zip(*planes_of(frames, layout), strict=True)]
-        pairs = list(itertools.pairwise([flat_planes(planes_of(previous, layout), layout), *flat]))
-        worth = np.zeros(len(pairs)) if weights is None else weights
+        consecutive = [planes_of(previous, layout), *zip(*planes_of(frames, layout), strict=True)]
+        flat = [flat_planes(planes, layout) for planes in consecutive]
+        worth = np.zeros(moved.size) if weights is None else weights
 
-        def part(first: int, last: int) -> list[int]:
-            return [
-                compare(*before, *now, first, last, *how, *sums, float(weight))
-                for (before, now), weight in zip(pairs, worth, strict=True)
-            ]
+        def part(first: int, last: int) -> NDArray[np.int64]:
+            found = np.zeros(moved.size, np.int64)
+            for begin in range(0, moved.size, numba_cpu.PAIRS):
+                pairs = slice(begin, begin + numba_cpu.PAIRS)
+                compare(*_together(flat[begin:]), first, last, *how, *sums, worth[pairs], found[pairs])
+            return found
 
-        least = max(1, PIXELS_WORTH_A_THREAD * rows // (width * height * max(1, len(pairs))))
-        moved[...] = np.sum(share(part, rows, least, self.threads), axis=0)
+        least = max(1, PIXELS_WORTH_A_THREAD * rows // (width * height * max(1, moved.size)))
+        moved[...] = np.sum(share(part, rows, least, self.threads, STRIPS), axis=0)
         for array, own in ((counts, sums[1]), (decayed, sums[2])):
             if array is not None and own is not array:
                 array[...] = own
@@ -153,13 +164,23 @@ def _rows(array: NDArray[Any] | None, dtype: Any) -> NDArray[Any]:
     return np.empty((0, 0), dtype) if array is None else np.ascontiguousarray(array)
 
 
+def _together(frames: Sequence[Sequence[tuple[NDArray[np.uint8], int]]]) -> list[tuple[Any, ...]]:
+    """Of each plane the bytes of the first frames, as many as one pass compares, and the distances of their rows.
+
+    Where there are fewer, the last stands for what is not compared.
+    """
+    of_one_pass = [*frames[: numba_cpu.PAIRS + 1]]
+    of_one_pass += of_one_pass[-1:] * (numba_cpu.PAIRS + 1 - len(of_one_pass))
+    return [of_all for planes in zip(*of_one_pass, strict=True) for of_all in zip(*planes, strict=True)]
+
+
 def _comparison(
     layout: FrameLayout, height: int, width: int, threshold: int
 ) -> tuple[Callable[..., Any], int, tuple[Any, ...]]:
     """The loop that compares frames of a layout, how many rows of work it has, and what it is to be told."""
     limit = np.int32(grey.lowest_moving_sum(threshold))
     if layout.pixel_format == "gray8":
-        return numba_cpu.add_motion_rows_grey, height, (width, np.int32(threshold), *luma_style(layout))
+        return numba_cpu.add_motion_rows_grey, height, (width, np.int16(threshold), *luma_style(layout))
     if layout.conversion is None:
         return numba_cpu.add_motion_rows_bgr, height, (width, np.uint8(threshold), limit)
     chroma_step, factors = yuv_style(layout, layout.conversion)

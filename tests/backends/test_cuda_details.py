@@ -24,6 +24,8 @@ from gpuheat.kernels import cuda_source, geometry
 from gpuheat.motion import pairs
 from gpuheat.pixels import YUV_TO_BGR
 
+pytestmark = pytest.mark.once
+
 LAYOUTS = {
     "gray8": FrameLayout.GRAY8,
     "bgr24": FrameLayout.BGR24,

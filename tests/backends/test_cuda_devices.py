@@ -20,6 +20,8 @@ import pytest
 from gpuheat.backends.cuda_devices import Device, driver
 from gpuheat.errors import BackendUnavailableError
 
+pytestmark = pytest.mark.once
+
 LIBCUDA = r"""
 #include <cstdio>
 #include <cstdlib>

@@ -28,6 +28,8 @@ from gpuheat.backends.cupy import CupyBackend
 from gpuheat.errors import BackendUnavailableError, DeviceMemoryError, InputError
 from gpuheat.kernels import cuda_source, geometry
 
+pytestmark = pytest.mark.once
+
 MIB = 1 << 20
 
 

@@ -24,8 +24,8 @@ def test_motion_has_a_thread_for_all_pixels_and_not_a_block_too_many(rows: int, 
 
 
 @given(rows=sizes, columns=sizes)
-def test_picture_sums_have_a_thread_for_all_pixels(rows: int, columns: int) -> None:
-    launch = geometry.picture_sums(rows, columns)
+def test_picture_sums_have_a_thread_for_every_byte(rows: int, columns: int) -> None:
+    launch = geometry.picture_sums(rows * columns)
     assert (launch.grid[0] - 1) * launch.block[0] < rows * columns <= launch.grid[0] * launch.block[0]
     assert launch.block == (geometry.PICTURE_SUMS_THREADS,)
     assert launch.grid[0] < 2**31

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
 from typing import Any
 
 import cv2
@@ -12,8 +11,7 @@ import pytest
 from clips import ffmpeg_grey, noise
 
 from gpuheat import Backend, FrameLayout, OptionError, get_backend
-from gpuheat.motion.background import Mean
-from gpuheat.pixels import YUV_TO_BGR, Pixels, to_grey
+from gpuheat.pixels import YUV_TO_BGR, to_grey
 
 LIMITED, FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG
 RANGES = [
@@ -56,19 +54,3 @@ def test_a_gpu_takes_grey_of_the_full_range_alone(backend: Backend) -> None:
     layout = FrameLayout("gray8", YUV_TO_BGR["bt601", "limited"])
     with pytest.raises(OptionError, match="gray8 frames of the range 0 to 255 alone"):
         backend.add_motion(held[0], held[1:], layout, threshold=25, moved=moved)
-
-
-@pytest.mark.parametrize(("conversion", "color_range"), RANGES)
-@pytest.mark.parametrize("frames", [1, 256, 300])
-def test_the_mean_is_that_of_the_grey_pictures(conversion: Any, color_range: int, frames: int) -> None:
-    luma = noise((frames, 6, 34))
-    mean = Mean()
-    for frame in luma:
-        padded = np.zeros((6, 40), np.uint8)
-        padded[:, :34] = frame
-        pixels = Pixels(FrameLayout("gray8", conversion), (padded[:, :34],))
-        mean.add(partial(Pixels, pixels.layout, pixels.planes), partial(np.asarray, frame))
-    total = np.asarray(np.sum([ffmpeg_grey(frame, color_range) for frame in luma], axis=0, dtype=np.int64))
-    picture = mean.picture()
-    assert picture is not None
-    np.testing.assert_array_equal(picture, ((2 * total + frames) // (2 * frames))[..., None].repeat(3, axis=2))

@@ -22,6 +22,8 @@ from gpuheat.backends.numba_cuda import NumbaCudaBackend
 from gpuheat.errors import BackendError, BackendUnavailableError
 from gpuheat.kernels import geometry, numba_cuda
 
+pytestmark = pytest.mark.once
+
 CAPABILITIES = [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)]
 THREADS = {"motion": geometry.NUMBA_THREADS, "histogram": 1024, "blur": 2 * geometry.NUMBA_THREADS, "copy": 128}
 INTERESTING = [(1, 1), (1, 2_000_000_000), (1080, 1920), (1080, 1917), (7, 3)]

@@ -18,6 +18,8 @@ from gpuheat.backends.cuda_devices import driver
 from gpuheat.backends.cuda_packages import check_numba_with_numpy
 from gpuheat.errors import BackendUnavailableError
 
+pytestmark = pytest.mark.once
+
 LIBCUDA = r"""
 #include <cstdint>
 #include <cstdio>

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any, Literal
 
 import av
@@ -11,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpuheat import Backend, FrameLayout, InputError
+from gpuheat import Backend, FrameLayout, InputError, get_backend
+from gpuheat.backends.base import GatheringBackend
 from gpuheat.backends.checks import planes_of
-from gpuheat.motion.background import Mean
-from gpuheat.pixels import YUV_TO_BGR, Pixels, YuvToBgr, to_bgr
+from gpuheat.kernels.cpu_frames import BLOCK
+from gpuheat.pixels import YUV_TO_BGR, YuvToBgr, to_bgr
 
 BT709, UNSPECIFIED, SMPTE170M = 1, 2, 6  # AVCOL_SPC_...
 LIMITED, FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG; 0 is unspecified
@@ -87,6 +87,56 @@ def test_equal_to_comparing_what_ffmpeg_makes_of_the_frames(
     assert 0 < wanted_moved.max() < math.prod(size)
     np.testing.assert_array_equal(counts, wanted_counts)
     np.testing.assert_array_equal(moved, wanted_moved)
+
+
+@pytest.mark.parametrize("width", [BLOCK - 2, BLOCK, BLOCK + 2, 5 * BLOCK + 30])
+@pytest.mark.parametrize(
+    ("pixel_format", "plane"),
+    [("gray8", 0), ("yuv420p", 0), ("yuv420p", 1), ("yuv420p", 2), ("nv12", 0), ("nv12", 1)],
+)
+def test_little_motion_is_found_wherever_it_is(width: int, pixel_format: Any, plane: int) -> None:
+    """A value of a plane that is not at the same place in any two frames; else nothing moves."""
+    layout = FrameLayout(pixel_format, LAYOUT_601.conversion)
+    planes = [np.zeros((width + 1, *shape), np.uint8) for shape in layout.plane_shapes(2, width)]
+    values = planes[plane].reshape(width + 1, -1)
+    values[range(width), np.arange(width) % values.shape[1]] = 200
+    counts, moved = compare(get_backend("numba"), tuple(planes), layout)
+    wanted_counts, wanted_moved = compare(get_backend("numpy"), tuple(planes), layout)
+    assert wanted_counts.all() if plane else wanted_counts[0].all()
+    np.testing.assert_array_equal(counts, wanted_counts)
+    np.testing.assert_array_equal(moved, wanted_moved)
+
+
+@pytest.mark.parametrize("frames", range(1, 6))
+@pytest.mark.parametrize("layout", [LAYOUT_601, FrameLayout.BGR24, FrameLayout.GRAY8], ids=str)
+def test_frames_that_were_gathered(backend: Backend, frames: int, layout: FrameLayout) -> None:
+    """They lie apart, and may be cut up before they are compared."""
+    if not isinstance(backend, GatheringBackend):
+        assert backend.name == "numpy"
+        return
+    random = np.random.default_rng(frames)
+    planes = tuple(random.integers(0, 60, (frames + 1, *shape), np.uint8) for shape in layout.plane_shapes(6, 700))
+    wanted_counts, wanted_moved = compare(backend, planes, layout)
+    assert wanted_moved.all()
+    for cut in range(frames + 1):
+        gathered = backend.gather([[plane[i].copy() for plane in planes] for i in range(1, frames + 1)])
+        assert [tuple(plane.shape) for plane in gathered] == [(frames, *plane.shape[1:]) for plane in planes]
+        counts = backend.zeros(planes[0].shape[1:3], np.uint32)
+        moved = backend.zeros((frames,), np.uint32)
+        for part in (slice(0, cut), slice(cut, frames)):
+            if part.start < part.stop:
+                before = [backend.asarray(plane[part.start].copy()) for plane in planes]
+                batch = [backend.asarray(plane)[part] for plane in gathered]
+                backend.add_motion(
+                    tuple(before) if layout.planar else before[0],
+                    tuple(batch) if layout.planar else batch[0],
+                    layout,
+                    threshold=25,
+                    moved=moved[part],
+                    counts=counts,
+                )
+        np.testing.assert_array_equal(backend.to_host(counts), wanted_counts)
+        np.testing.assert_array_equal(backend.to_host(moved), wanted_moved)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -173,18 +223,3 @@ def test_wrong_planes_are_refused(backend: Backend) -> None:
         compare(backend, (y, u, v[:, :1]), LAYOUT_601)
     with pytest.raises(InputError, match="even sides"):
         compare(backend, (y[:, :3], u, v), LAYOUT_601)
-
-
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
-def test_mean_background_of_planes_is_the_mean_of_their_pictures(pixel_format: Literal["yuv420p", "nv12"]) -> None:
-    layout = FrameLayout(pixel_format, YUV_TO_BGR["bt709", "limited"])
-    planes = random_planes(layout, 18, 22, frames=300, seed=5)
-    frames = [tuple(plane[i] for plane in planes) for i in range(300)]
-    pictures = np.stack([to_bgr(frame, layout) for frame in frames])
-    mean = Mean()
-    for frame, picture in zip(frames[:290], pictures[:290], strict=True):
-        mean.add(partial(Pixels, layout, frame), picture.copy)
-    for picture in pictures[290:]:  # a stream that goes on in another layout
-        mean.add(partial(Pixels, FrameLayout.BGR24, (picture,)), picture.copy)
-    wanted = (pictures.sum(axis=0, dtype=np.uint64) + 150) // 300
-    np.testing.assert_array_equal(mean.picture(), wanted)

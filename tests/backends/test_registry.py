@@ -216,6 +216,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.once
 def test_compiling_is_announced_once_and_never_again(tmp_path: Path) -> None:
     code = "import gpuheat; gpuheat.get_backend('numba')"
     runs = [python("-c", code, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)]
