@@ -3,10 +3,12 @@
 GpuheatError
 ├── InputError                 a file or an array that cannot be used; the text names it and the cause
 │   ├── VideoError             a video that cannot be opened, has no picture, or changes half way
-│   │   └── IncompleteError    a video that could not be read to its end; holds the map of what was counted
+│   │   ├── IncompleteError    a video that could not be read to its end; holds the map of what was counted
+│   │   └── IncompleteBatchError    some of the videos of many maps could not be read; the maps are written
 │   └── ExportError            an eye-tracking export that is not what it should be
 ├── OptionError                an argument outside what it may be, or two that exclude each other
 ├── OutputError                a result file that cannot be written
+├── MissingPackageError        a package that a call needs, and that does not come with gpuheat, is not installed
 └── BackendError
     ├── BackendUnavailableError    a backend that is unknown, not installed or cannot run here
     └── DeviceMemoryError          an array that does not fit into the memory of a GPU
@@ -25,8 +27,10 @@ __all__ = [
     "DeviceMemoryError",
     "ExportError",
     "GpuheatError",
+    "IncompleteBatchError",
     "IncompleteError",
     "InputError",
+    "MissingPackageError",
     "OptionError",
     "OutputError",
     "VideoError",
@@ -56,6 +60,10 @@ class IncompleteError(VideoError):
         self.heatmap = heatmap
 
 
+class IncompleteBatchError(VideoError):
+    """Some of the videos of which many maps were made could not be read, or not to their end. The maps are written."""
+
+
 class ExportError(InputError):
     """An eye-tracking export that cannot be read as one."""
 
@@ -66,6 +74,10 @@ class OptionError(GpuheatError):
 
 class OutputError(GpuheatError):
     """A result file that cannot be written: the disk is full, or gone."""
+
+
+class MissingPackageError(GpuheatError):
+    """A package that a call needs, and that does not come with gpuheat, is not installed."""
 
 
 class BackendError(GpuheatError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -102,7 +104,7 @@ def encode(
 ) -> Path:
     """Write the frames as a clip; with ``times`` (s, whole numbers of ``time_base``) at those times."""
     mp4 = {"video_track_timescale": str(time_base.denominator)} if path.suffix in (".mp4", ".mov") else {}
-    with av.open(str(path), "w", format=container_format, options=mp4) as container:
+    with _as_scheduled(), av.open(str(path), "w", format=container_format, options=mp4) as container:
         stream: Any = None
         for number, pixels in enumerate(frames):
             if stream is None:
@@ -119,6 +121,16 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def _as_scheduled() -> Iterator[None]:
+    """Undo what SVT-AV1 does where root runs it: it makes its caller a real-time thread, which starves all others."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def decoded(path: Path) -> list[Shown]:
@@ -151,6 +163,27 @@ def decoded(path: Path) -> list[Shown]:
             if packet.stream is not stream:  # the container broke off: what the decoder held back came last
                 break
     return shown
+
+
+def mean_picture(*paths: Path, step: int = 1) -> Any:
+    """The BGR picture of the mean of the planes of every ``step``-th frame, all of one kind, of one file or several.
+
+    Of those the first 64 are taken, and behind them every 16th, which stands for as many. FFmpeg makes the picture of
+    4:2:0; others are turned into BGR before.
+    """
+    shown: list[av.VideoFrame] = []
+    for path in paths:
+        with av.open(str(path)) as container:
+            shown += list(container.decode(video=0))[::step]
+    weights = [1 if number < 64 else 16 * (number % 16 == 0) for number in range(len(shown))]
+    planar = shown[0].format.name in ("yuv420p", "yuvj420p")
+    pictures = [frame.to_ndarray() if planar else frame.to_ndarray(format="bgr24") for frame in shown]
+    mean = np.floor(np.average(np.array(pictures, np.float64), axis=0, weights=weights) + 0.5).astype(np.uint8)
+    if not planar:
+        return mean
+    frame = av.VideoFrame.from_ndarray(mean, format=shown[0].format.name)
+    frame.colorspace, frame.color_range = shown[0].colorspace, shown[0].color_range
+    return frame.to_ndarray(format="bgr24")
 
 
 def upright(accumulator: NDArray[Any], rotation: int) -> NDArray[Any]:

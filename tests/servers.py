@@ -1,4 +1,6 @@
-"""Servers of live video on this machine: each connection gets the next of some answers, the last one for ever."""
+"""Servers on this machine: of live video, where each connection gets the next of some answers, the last one for ever;
+and of the files in a folder.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ import socket
 import struct
 from base64 import b64encode
 from contextlib import contextmanager, suppress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
 
     Answer = Callable[["Request"], None]
 
-__all__ = ["Request", "http", "rtsp", "send", "serve", "silence", "unavailable"]
+__all__ = ["Request", "http", "rtsp", "send", "serve", "silence", "unavailable", "web_folder"]
 
 CELLS = 7 * 188  # bytes of a transport stream in one packet of RTP
 
@@ -146,3 +150,30 @@ def silence(request: Request) -> None:
 def unavailable(request: Request) -> None:
     """Answer that it cannot be had now."""
     request.connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@contextmanager
+def web_folder(folder: Path, *, refused: Collection[str] = ()) -> Iterator[str]:
+    """The address of a web server of a folder's files; those of some names it gives to nobody."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def send_head(self) -> Any:
+            if self.path.partition("?")[0].rpartition("/")[2] in refused:
+                self.send_error(403)
+                return None
+            return super().send_head()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            serving.join()

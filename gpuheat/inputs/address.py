@@ -27,6 +27,10 @@ TIMEOUTS: Final = dict.fromkeys(("rtp", "rtsp", "rtsps", "srt", "udp"), "timeout
 """What FFmpeg calls the microseconds after which a silent connection is an error, where it is not ``rw_timeout``."""
 VIDEO4LINUX: Final = 81  # the major number of its devices
 HIDDEN: Final = "***"
+STORES: Final = {"abfs", "abfss", "az", "file", "gcs", "gs", "hdfs", "memory", "s3", "s3a"}
+"""Kinds of addresses whose paths are names alone: there ``camera=1`` is a folder."""
+SHOWN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>]*[^\s'\"<>.,;:)\]]")
+"""An address in a text."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Origin:
 def origin_of(source: str | os.PathLike[str]) -> Origin | None:
     """What an address, a capture device or ``-`` stands for; None for everything else, which is a file.
 
+    A :class:`gpuheat.inputs.remote.RemoteFile` is one, whatever its address.
+
     Raises
     ------
     OptionError
@@ -67,7 +73,11 @@ def origin_of(source: str | os.PathLike[str]) -> Origin | None:
     VideoError
         If an address is of an unknown kind, or lacks a slash.
     """
+    from gpuheat.inputs.remote import RemoteFile  # which shows its address without secrets
+
     text = os.fspath(source)
+    if isinstance(source, RemoteFile):
+        return None
     if source == "-":
         if os.isatty(0):
             raise OptionError("standard input is a terminal: '-' reads a video that another program writes to it")
@@ -104,8 +114,9 @@ def ends_only_when_asked(source: str | os.PathLike[str]) -> bool:
 def without_secrets(address: str) -> str:
     """An address with its kind, host and path alone.
 
-    User and password become ``***``, and so do parts of the path that name a value; what comes after the path is left
-    out. Where an ``@`` behind the host leaves open what belongs to the password, the host is hidden, too.
+    User and password become ``***``, and so do parts of the path that name a value, but in those of files and object
+    stores; what comes after the path is left out. Where an ``@`` behind the host leaves open what belongs to the
+    password, the host is hidden, too.
 
     Examples
     --------
@@ -125,18 +136,20 @@ def without_secrets(address: str) -> str:
         return f"{kind}{HIDDEN}"
     _user, at, host = authority.rpartition("@")
     path = re.split(r"[?#;]", rest[len(authority) :], maxsplit=1)[0]
-    folders = [HIDDEN if re.search(r"[=?#;]", unquote(folder)) else folder for folder in path.split("/")]
+    folders = path.split("/")
+    if kind.partition(":")[0].lower() not in STORES:
+        folders = [HIDDEN if re.search(r"[=?#;]", unquote(folder)) else folder for folder in folders]
     return f"{kind}{HIDDEN if at else ''}{at}{host}{'/'.join(folders)}"
 
 
 def hide_secrets(text: str, arguments: Iterable[str]) -> str:
-    """A text in which the addresses among some arguments, quoted or as paths, are shown without their secrets."""
+    """A text in which addresses are shown without their secrets; those among some arguments also quoted or as paths."""
     for argument in arguments:
         if ":/" in argument:
             for written in (argument, re.sub("/+", "/", argument)):
                 for quoted in (written, repr(written)[1:-1]):
                     text = text.replace(quoted, without_secrets(written))
-    return text
+    return SHOWN.sub(lambda address: without_secrets(address[0]), text)
 
 
 def _is_camera(path: str) -> bool:

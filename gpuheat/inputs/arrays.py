@@ -75,6 +75,7 @@ class ArrayFrames:
 
     rotation = 0
     warnings: tuple[str, ...] = ()
+    time_unit = None
 
     def __init__(self, frames: Iterable[Any], times: Sequence[float] | None, backend: Backend) -> None:
         self._backend = backend
@@ -112,6 +113,21 @@ class ArrayFrames:
     def frames_expected(self) -> int | None:
         """How many frames there are, where that is known beforehand."""
         return len(self._frames) if isinstance(self._frames, Sized) else None
+
+    @property
+    def length(self) -> Fraction | None:
+        """The last time and, for the last frame, the mean distance of two, s; None where there are no times."""
+        if not self._times:
+            return None
+        times = [exact_seconds(time) for time in self._times]
+        return max(times) + (max(times) - min(times)) / max(1, len(times) - 1)
+
+    @property
+    def frame_interval(self) -> Fraction:
+        """How long a frame is shown on average, s; 0 where there are no times."""
+        if self._times is None or len(self._times) < 2:
+            return Fraction(0)
+        return abs(exact_seconds(self._times[-1]) - exact_seconds(self._times[0])) / (len(self._times) - 1)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -15,13 +16,13 @@ from gpuheat.errors import VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from av import VideoFormat
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
     from gpuheat.inputs.keyframes import Cut, Packet
+    from gpuheat.inputs.remote import RemoteFile
     from gpuheat.inputs.watch import Watch
 
 __all__ = [
@@ -58,7 +59,7 @@ OPEN_OPTIONS: Final[dict[str, Any]] = (
 )
 
 
-def look_at(path: Path, watch: Watch) -> os.stat_result:
+def look_at(path: Path | RemoteFile, watch: Watch) -> os.stat_result:
     """What the file system says of a file.
 
     Raises
@@ -77,7 +78,7 @@ def look_at(path: Path, watch: Watch) -> os.stat_result:
 
 
 def open_video(
-    path: Path,
+    path: Path | RemoteFile,
     threads: int,
     watch: Watch,
     max_pixels: int,
@@ -110,11 +111,12 @@ def open_video(
     try:
         with watch:
             # with the protocol in front a colon in the name does not look like one
-            container = av.open(f"file:{path}", options=decoder_limit(max_pixels), hwaccel=hwaccel, **OPEN_OPTIONS)
+            opened = f"file:{path}" if isinstance(path, Path) else path.open()
+            container = av.open(opened, options=decoder_limit(max_pixels), hwaccel=hwaccel, **OPEN_OPTIONS)
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(f"{path}: cannot be opened as a video: {reason}") from error
-    return container, video_of(container, path, threads, max_pixels, explode=explode)
+    return container, video_of(container, str(path), threads, max_pixels, explode=explode)
 
 
 def video_of(

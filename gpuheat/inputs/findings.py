@@ -15,6 +15,7 @@ from gpuheat.inputs.video_part import NotAsPromisedError
 if TYPE_CHECKING:
     import av
 
+    from gpuheat.inputs.kept_frame import LastRead
     from gpuheat.inputs.keyframes import Part
     from gpuheat.inputs.video_file import VideoFile
     from gpuheat.inputs.video_frame import VideoFrame
@@ -91,7 +92,7 @@ class Findings:
         """
         file, number = self._file, self.next
         if self.frames_decoded == 0:
-            check_size(file.path, picture.width, picture.height, file.max_pixels)
+            check_size(str(file.path), picture.width, picture.height, file.max_pixels)
             self.width, self.height = picture.width, picture.height
             self.rotation = rotation_of(picture)
         if number == 0:
@@ -117,7 +118,7 @@ class Findings:
         self._again = None if is_new else number + 1
         return number, time
 
-    def passed(self, part: Part, last: VideoFrame | None) -> None:
+    def passed(self, part: Part, last: VideoFrame | LastRead | None) -> None:
         """Take note that another reader read a part up to ``last``, None where nothing was wanted.
 
         Raises
@@ -129,10 +130,9 @@ class Findings:
         if last is None:
             self.frames_skipped += max(0, part.first + frames - begin)
         else:
-            shape = last.picture.width, last.picture.height, rotation_of(last.picture)
-            if self.frames_decoded > 0 and shape != (self.width, self.height, self.rotation):
+            if self.frames_decoded > 0 and last.shape != (self.width, self.height, self.rotation):
                 raise NotAsPromisedError(f"frame {part.first:,} has another size")
-            self.width, self.height, self.rotation = shape
+            self.width, self.height, self.rotation = last.shape
             frames = last.number + 1 - part.first
             self.frames_decoded += max(0, last.number + 1 - begin)
         times = self._file.times_of(part)

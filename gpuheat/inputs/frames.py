@@ -53,6 +53,10 @@ class FrameReader(Protocol):
         """How many there may be; None where that is unknown."""
 
     @property
+    def length(self) -> Fraction | None:
+        """How long it may be, s, all frames shown; None where that is unknown, or there are no times."""
+
+    @property
     def rotation(self) -> int:
         """Degrees counter-clockwise, a multiple of 90, by which frames are to be turned for display."""
 

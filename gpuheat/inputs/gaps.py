@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gpuheat.inputs.remote import RemoteFile
+
 __all__ = ["Gaps"]
 
 SHORTEST: Final = Fraction(1)  # s
@@ -53,7 +55,7 @@ class Gaps:
         self._last = None if last is None else _of_texts(last)
         self._longest, self._before = Fraction(longest), _of_texts(before)
 
-    def warnings(self, path: Path) -> list[str]:
+    def warnings(self, path: Path | RemoteFile) -> list[str]:
         """One line about all of them, if there are any."""
         if self._count == 0:
             return []

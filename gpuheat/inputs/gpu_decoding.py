@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuheat.backends import Backend
+    from gpuheat.inputs.remote import RemoteFile
     from gpuheat.inputs.watch import Watch
 
 __all__ = ["ON_CPU", "WHERE", "Decoding", "GpuDecoder", "Where"]
@@ -55,7 +56,7 @@ class Decoding:
     backend: Backend | None = None
     host_reason: str | None = None
 
-    def decoder(self, path: Path, stream: VideoStream) -> GpuDecoder | str:
+    def decoder(self, path: Path | RemoteFile, stream: VideoStream) -> GpuDecoder | str:
         """The GPU's decoder where it is to be used; else why not. ``stream`` was opened for the CPU.
 
         Raises
@@ -71,7 +72,7 @@ class Decoding:
             return self.on_cpu(path, str(reason))
         return GpuDecoder(self.backend, (stream.width, stream.height))
 
-    def on_cpu(self, path: Path, reason: str) -> str:
+    def on_cpu(self, path: Path | RemoteFile, reason: str) -> str:
         """Why a video is decoded on the CPU that cannot be on the GPU for this reason.
 
         Raises
@@ -97,7 +98,7 @@ class GpuDecoder:
         self._backend = backend
         self._size = size
 
-    def open(self, path: Path, watch: Watch, max_pixels: int) -> tuple[InputContainer, VideoStream]:
+    def open(self, path: Path | RemoteFile, watch: Watch, max_pixels: int) -> tuple[InputContainer, VideoStream]:
         """The file and its best video stream, as :func:`gpuheat.inputs.container.open_video` gives them.
 
         Raises

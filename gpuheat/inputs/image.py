@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from gpuheat.errors import InputError
+from gpuheat.inputs.remote import Place, file_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,8 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Parameters
     ----------
     path
-        A file in a format that OpenCV reads: JPEG, PNG, TIFF, WebP, BMP and others.
+        A file in a format that OpenCV reads: JPEG, PNG, TIFF, WebP, BMP and others. Or its address, where fsspec reads
+        it.
 
     Returns
     -------
@@ -42,11 +43,12 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     InputError
         If the file is missing, cannot be read, or is not an image.
     """
-    data = _read(path)
-    picture = _decode(data, cv2.IMREAD_COLOR, path)
-    unchanged = _decode(data, cv2.IMREAD_UNCHANGED, path)
+    file = file_at(path)
+    data = _read(file)
+    picture = _decode(data, cv2.IMREAD_COLOR, file)
+    unchanged = _decode(data, cv2.IMREAD_UNCHANGED, file)
     if unchanged.ndim == 3 and unchanged.shape[2] == 4:
-        return _on_white(data, path)
+        return _on_white(data, file)
     return picture.astype(np.uint8, copy=False)
 
 
@@ -58,30 +60,31 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.bool_]:
     InputError
         If the file is missing, cannot be read, or is not an image.
     """
-    picture = _decode(_read(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, path)
+    file = file_at(path)
+    picture = _decode(_read(file), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, file)
     mask: NDArray[np.bool_] = np.any(picture, axis=2).astype(np.bool_, copy=False)
     return mask
 
 
-def _read(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def _read(file: Place) -> NDArray[np.uint8]:
     try:
-        data = Path(path).read_bytes()
+        data = file.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read the image {os.fspath(path)}: {error.strerror}") from error
+        raise InputError(f"cannot read the image {file}: {error.strerror}") from error
     if not data:
-        raise InputError(f"cannot read the image {os.fspath(path)}: the file is empty")
+        raise InputError(f"cannot read the image {file}: the file is empty")
     return np.frombuffer(data, np.uint8)
 
 
-def _decode(data: NDArray[np.uint8], flags: int, path: str | os.PathLike[str]) -> NDArray[np.generic]:
+def _decode(data: NDArray[np.uint8], flags: int, file: Place) -> NDArray[np.generic]:
     with _opencv_silent():
         picture: NDArray[np.generic] | None = cv2.imdecode(data, flags)
     if picture is None:
-        raise InputError(f"cannot read the image {os.fspath(path)}: it is damaged or not in a format that OpenCV reads")
+        raise InputError(f"cannot read the image {file}: it is damaged or not in a format that OpenCV reads")
     return picture
 
 
-def _on_white(data: NDArray[np.uint8], path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def _on_white(data: NDArray[np.uint8], file: Place) -> NDArray[np.uint8]:
     """A transparent image on white.
 
     OpenCV turns such an image upright only when it drops the transparency, and multiplies it into a TIFF's
@@ -94,7 +97,7 @@ def _on_white(data: NDArray[np.uint8], path: str | os.PathLike[str]) -> NDArray[
             # While it loads a TIFF, and only a TIFF, Pillow itself turns it upright; not from a path, though
             upright = (image if image.format == "TIFF" else ImageOps.exif_transpose(image)).convert("RGBA")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises
-        raise InputError(f"cannot read the transparent image {os.fspath(path)}: {error}") from error
+        raise InputError(f"cannot read the transparent image {file}: {error}") from error
     white = Image.new("RGBA", upright.size, "white")
     return np.ascontiguousarray(np.asarray(Image.alpha_composite(white, upright))[..., 2::-1])
 

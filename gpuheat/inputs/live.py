@@ -199,6 +199,11 @@ class LiveReader:
         return round(min(ends) * self._connection.rate) if self._connection.rate and ends else None
 
     @property
+    def length(self) -> Fraction | None:
+        """How long it is, s, as announced; None where it is not, and what is live is not."""
+        return None if self.live else self._connection.duration
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What is known of the stream, and what reading it brought up, for ``summary.json``."""
         return {

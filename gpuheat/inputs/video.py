@@ -12,6 +12,7 @@ from gpuheat.inputs.findings import Findings
 from gpuheat.inputs.gpu_decoding import ON_CPU, Decoding, GpuDecoder
 from gpuheat.inputs.hand_over import HandOver
 from gpuheat.inputs.one_pass import OnePass
+from gpuheat.inputs.remote import RemoteFile
 from gpuheat.inputs.video_file import VideoFile
 from gpuheat.inputs.video_frame import BgrConverter, VideoFrame
 from gpuheat.inputs.watch import Watch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gpuheat.inputs.frames import Frame
+    from gpuheat.inputs.kept_frame import LastRead
     from gpuheat.inputs.keyframes import Part
 
 __all__ = ["VideoReader"]
@@ -71,15 +73,15 @@ class VideoReader:
         watch: Watch | None = None,
         decoding: Decoding = ON_CPU,
     ) -> None:
-        self.path = Path(path)
+        self.path = path if isinstance(path, RemoteFile) else Path(path)
         self.max_pixels = max_pixels
-        self.watch = watch or Watch(self.path)
+        self.watch = watch or Watch(str(self.path))
         self._file = VideoFile(self.path, max_pixels, self.watch)
         self._hand_over = HandOver(self._file, decoding, self.cpu_alone)
         self._found = Findings(self._file)
         self._pass = OnePass(self._file, self._hand_over, self._found)
-        self._to_bgr = BgrConverter(self.path)
-        self._detach = Detacher(self.path)
+        self._to_bgr = BgrConverter(str(self.path))
+        self._detach = Detacher(str(self.path))
 
     def __enter__(self) -> Self:
         return self
@@ -169,9 +171,26 @@ class VideoReader:
         return self._file.frames_expected
 
     @property
+    def length(self) -> Fraction | None:
+        """How long it may be, s, by the header, or by its number of frames and their rate; None where neither says."""
+        if self._file.duration is None and self.frames_expected and self.frame_interval:
+            return self.frames_expected * self.frame_interval
+        return self._file.duration
+
+    @property
     def frame_interval(self) -> Fraction:
         """How long a frame is shown on average, s; 0 where the file does not say."""
         return self._file.frame_interval
+
+    @property
+    def time_unit(self) -> Fraction | None:
+        """Times of frames are whole numbers of this, s; None where the file does not say."""
+        return self._file.stream.time_base
+
+    @property
+    def time_origin(self) -> tuple[int, Fraction]:
+        """The time stamp of 0 s, and how long one step of time stamps is, s."""
+        return self._file.time_origin
 
     def parts(self, watch: Watch) -> Iterator[Part]:
         """The parts into which the file can be cut, found by reading it once more without decoding."""
@@ -183,7 +202,7 @@ class VideoReader:
 
     # --- where to go on ---------------------------------------------------------------------------------------------
 
-    def passed(self, part: Part, last: VideoFrame | None) -> None:
+    def passed(self, part: Part, last: VideoFrame | LastRead | None) -> None:
         """Take note that another reader read a part, which begins where this one is or before; it goes on behind it.
 
         ``last`` is the last frame that was decoded, None where none was wanted.

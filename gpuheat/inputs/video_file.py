@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gpuheat.inputs.gpu_decoding import GpuDecoder
     from gpuheat.inputs.keyframes import Packet
+    from gpuheat.inputs.remote import RemoteFile
     from gpuheat.inputs.watch import Watch
 
 __all__ = ["LATEST", "VideoFile"]
@@ -68,7 +69,7 @@ class VideoFile:
     gpu: GpuDecoder | None
     threads: int
 
-    def __init__(self, path: Path, max_pixels: int, watch: Watch) -> None:
+    def __init__(self, path: Path | RemoteFile, max_pixels: int, watch: Watch) -> None:
         self.path = path
         self.max_pixels = max_pixels
         self.watch = watch
@@ -133,8 +134,13 @@ class VideoFile:
 
     def times_of(self, part: Part) -> list[Fraction]:
         """When each frame of a part is shown, s since the beginning of the stream."""
-        start, unit = self.stream.start_time or 0, self.stream.time_base or Fraction(1)
-        return [(stamp - start) * unit for stamp in part.stamps or ()]
+        begins, unit = self.time_origin
+        return [(stamp - begins) * unit for stamp in part.stamps or ()]
+
+    @property
+    def time_origin(self) -> tuple[int, Fraction]:
+        """The time stamp of 0 s, and how long one step of time stamps is, s."""
+        return self.stream.start_time or 0, self.stream.time_base or Fraction(1)
 
     @property
     def frames_expected(self) -> int | None:
@@ -164,7 +170,7 @@ class VideoFile:
         """What kind of file it is, for ``summary.json``."""
         return {
             "name": os.fsencode(self.path.name).decode("utf-8", "replace"),
-            "path": os.fsencode(self.path).decode("utf-8", "replace"),
+            "path": os.fsencode(str(self.path)).decode("utf-8", "replace"),
             "bytes": self._status.st_size,
             "container": self.container.format.name,
             "stream": self.stream.index,

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-__all__ = ["BgrConverter", "VideoFrame", "conversion_of", "is_bottom_up", "rotation_of"]
+__all__ = [
+    "PLANAR_FORMATS",
+    "BgrConverter",
+    "VideoFrame",
+    "conversion_of",
+    "full_range",
+    "is_bottom_up",
+    "rotation_of",
+]
 
 FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 LIMITED: Final = FrameLayout("gray8", YUV_TO_BGR["bt601", "limited"])  # a grey picture's luma is then its BGR value
@@ -51,6 +59,11 @@ class VideoFrame:
     time: Fraction
     picture: av.VideoFrame
     _convert: Callable[[av.VideoFrame], av.VideoFrame] = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Width and height, px, and degrees counter-clockwise by which it is to be turned for display."""
+        return self.picture.width, self.picture.height, rotation_of(self.picture)
 
     def shows_the_same_as(self, other: VideoFrame) -> bool:
         """Whether both show the same picture, in colour and in brightness."""
@@ -88,13 +101,7 @@ class VideoFrame:
         The luma plane, expanded to the full range, where an 8-bit format keeps it in a plane of its own;
         otherwise OpenCV's grey of :meth:`bgr`.
         """
-        native = self.native_luma(("gray8",))
-        luma = native.planes[0]
-        if native.layout == FrameLayout.GRAY8:
-            return luma
-        expanded = np.empty(luma.shape, np.uint8)
-        numba_cpu.expand_luma(*flat_plane(luma), *luma_style(native.layout), expanded)
-        return expanded
+        return full_range(self.native_luma(("gray8",)))
 
     def native_luma(self, native_formats: Sequence[str]) -> Pixels:
         """The luma plane as it lies in memory, in whatever range it is, where gray8 is wanted; else :meth:`luma`."""
@@ -135,6 +142,16 @@ class BgrConverter:
 def rotation_of(picture: av.VideoFrame) -> int:
     """Degrees counter-clockwise, a multiple of 90, by which a picture is to be turned for display."""
     return round(picture.rotation / 90) * 90 % 360
+
+
+def full_range(native: Pixels) -> NDArray[np.uint8]:
+    """(h, w) uint8, the brightness from 0 to 255 of a luma plane in whatever range it is."""
+    luma = native.planes[0]
+    if native.layout == FrameLayout.GRAY8:
+        return luma
+    expanded = np.empty(luma.shape, np.uint8)
+    numba_cpu.expand_luma(*flat_plane(luma), *luma_style(native.layout), expanded)
+    return expanded
 
 
 def _plane(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gpuheat.inputs.gpu_decoding import GpuDecoder
     from gpuheat.inputs.keyframes import Part
+    from gpuheat.inputs.remote import RemoteFile
 
 __all__ = ["NotAsPromisedError", "PartReader"]
 
@@ -56,10 +57,14 @@ class PartReader:
     """
 
     def __init__(
-        self, path: Path, watch: Watch | None = None, max_pixels: int = MAX_PIXELS, gpu: GpuDecoder | None = None
+        self,
+        path: Path | RemoteFile,
+        watch: Watch | None = None,
+        max_pixels: int = MAX_PIXELS,
+        gpu: GpuDecoder | None = None,
     ) -> None:
         self._path = path
-        self._watch = watch or Watch(path)
+        self._watch = watch or Watch(str(path))
         self._max_pixels = max_pixels
         self._gpu = gpu
         self._frame = VideoFrame if gpu is None else gpu.frame
@@ -67,7 +72,7 @@ class PartReader:
         self._container, self._stream = self._open()
         self._used = False
         self.next_frame: VideoFrame | None = None
-        self._to_bgr = BgrConverter(path)
+        self._to_bgr = BgrConverter(str(path))
 
     def __enter__(self) -> Self:
         return self

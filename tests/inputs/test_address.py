@@ -41,6 +41,9 @@ AROUND = st.text(st.sampled_from("ab1:@/?#;&=%[]\\ '\"-.\nü") | st.characters(c
         ("http://host/path%3Ftoken%3Dabc", "http://host/***"),
         ("RTSP://User:Secret@Host/Path", "RTSP://***@Host/Path"),
         ("udp://239.0.0.1:1234?localaddr=10.0.0.1", "udp://239.0.0.1:1234"),
+        ("s3://bucket/camera=1/day.mp4?versionId=abc", "s3://bucket/camera=1/day.mp4"),
+        ("S3://key:secret@bucket/person=1.csv", "S3://***@bucket/person=1.csv"),
+        ("ftp://host/password=abc/day.mp4", "ftp://host/***/day.mp4"),
         ("street.mp4", "street.mp4"),
         ("-", "-"),
     ],
@@ -63,6 +66,15 @@ def test_no_secret_is_shown_whatever_stands_around_it(before: str, after: str, p
     }[place]
     assert SECRET not in without_secrets(address)
     assert SECRET not in hide_secrets(f"no such file: {address!r} ({address})", ["-o", address])
+
+
+def test_addresses_in_a_text_that_were_not_given() -> None:
+    text = (
+        "403, url='http://u:pw@host/b.csv?token=secret' (see http://host/a?x=secret), http://host/c.csv; tcp://host:1."
+    )
+    assert hide_secrets(text, ["http://u:pw@host/a.csv?token=secret"]) == (
+        "403, url='http://***@host/b.csv' (see http://host/a), http://host/c.csv; tcp://host:1."
+    )
 
 
 def test_what_an_address_is_taken_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gpuheat.errors import ExportError, OptionError
 from gpuheat.inputs.eyetracking import find_export, find_reference_image, read_eyetracking
+from gpuheat.inputs.remote import file_at
 
 SIZE = (400, 200)
 Use = Literal["fixations", "gaze"]
@@ -226,7 +227,10 @@ def test_wrong_arguments(tmp_path: Path, options: dict[str, Any]) -> None:
         read_eyetracking(**arguments)
 
 
-def test_player_recordings_are_told_apart_by_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["", "file://"])
+def test_player_recordings_are_told_apart_by_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     name = "fixations_on_surface_Screen.csv"
     ids = []
     for place in (
@@ -237,42 +241,48 @@ def test_player_recordings_are_told_apart_by_their_folder(tmp_path: Path, monkey
     ):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / name).write_text(CASES["player"][3])
-        ids += read_eyetracking(tmp_path / place, size=SIZE).table["recording id"].unique().to_pylist()
-    root = tmp_path.resolve()
-    assert ids == [str(root / "Ann/000"), *[str(root / "Bob/000")] * 2, str(root / "exports/000/Eve" / name)]
+        ids += read_eyetracking(f"{kind}{tmp_path / place}", size=SIZE).table["recording id"].unique().to_pylist()
+    root = f"{kind}{tmp_path.resolve()}"
+    assert ids == [f"{root}/Ann/000", *[f"{root}/Bob/000"] * 2, f"{root}/exports/000/Eve/{name}"]
     monkeypatch.chdir(tmp_path / "Ann")
     relative = read_eyetracking("000/exports/000/surfaces", size=SIZE)
-    assert relative.table["recording id"][0].as_py() == ids[0]
+    assert relative.table["recording id"][0].as_py() == ids[0].removeprefix(kind)
 
 
-def test_find_export(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["", "file://"])
+def test_find_export(tmp_path: Path, kind: str) -> None:
+    def found(place: Path, use: Use = "fixations") -> str:
+        return str(find_export(f"{kind}{place}", use))
+
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):
         folder.mkdir()
     (two / "Fixations.CSV").touch()
     (two / "sections.csv").touch()
     (two / "gaze.csv").mkdir()
-    assert find_export(two) == find_export(two / "Fixations.CSV") == find_export(tmp_path) == two / "Fixations.CSV"
+    assert found(two) == found(two / "Fixations.CSV") == found(tmp_path) == f"{kind}{two / 'Fixations.CSV'}"
     (one / "fixations_on_surface_A.csv").touch()
     with pytest.raises(ExportError, match=r"several.*fixations_on_surface_A\.csv.*Fixations\.CSV"):
-        find_export(tmp_path)
-    (tmp_path / "fixations.csv").touch()
-    assert find_export(str(tmp_path)) == tmp_path / "fixations.csv"  # the folder itself comes first
+        found(tmp_path)
+    (tmp_path / "fixations.csv").symlink_to("one/fixations_on_surface_A.csv")
+    assert found(tmp_path) == f"{kind}{tmp_path / 'fixations.csv'}"  # the folder itself comes first
     with pytest.raises(ExportError, match=r"no export of gaze.*sections\.csv"):
-        find_export(two, use="gaze")
+        found(two, "gaze")
     with pytest.raises(ExportError, match="does not exist"):
-        find_export(tmp_path / "three")
+        found(tmp_path / "three")
     with pytest.raises(OptionError, match="saccades"):
         find_export(tmp_path, use="saccades")  # type: ignore[arg-type]
 
 
-def test_find_reference_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["", "file://"])
+def test_find_reference_image(tmp_path: Path, kind: str) -> None:
+    here = f"{kind}{tmp_path}"
     (tmp_path / "fixations.csv").touch()
     (tmp_path / "reference_image.txt").touch()
-    assert find_reference_image(tmp_path) is None
-    assert find_reference_image(tmp_path / "nowhere" / "fixations.csv") is None
+    assert find_reference_image(here) is None
+    assert find_reference_image(f"{here}/nowhere/fixations.csv") is None
     (tmp_path / "Reference_Image.PNG").touch()
-    assert find_reference_image(tmp_path) == find_reference_image(tmp_path / "fixations.csv")
-    assert find_reference_image(tmp_path) == tmp_path / "Reference_Image.PNG"
+    assert find_reference_image(here) == find_reference_image(f"{here}/fixations.csv")
+    assert find_reference_image(here) == file_at(f"{here}/Reference_Image.PNG")
     (tmp_path / "reference_image.jpeg").touch()
-    assert find_reference_image(tmp_path) == tmp_path / "reference_image.jpeg"
+    assert find_reference_image(here) == file_at(f"{here}/reference_image.jpeg")

@@ -14,6 +14,7 @@ from gpuheat.errors import ExportError
 __all__ = ["Column"]
 
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_WHOLE = r"^(?:[+-]?[0-9]{1,18}|[1-8][0-9]{18})$"  # int64 holds it
 _TRUE = ("true", "1")
 _FALSE = ("false", "0", "not mapped", "")
 _IN_MICROSECONDS = {"[s]": (1_000_000, 1), "[us]": (1, 1), "[ns]": (1, 1000)}  # multiplier, divisor
@@ -98,6 +99,28 @@ class Column:
             rounded = np.rint(values * multiplier / divisor)
         told = (values >= 0) & (rounded <= _LONGEST)
         return pa.array(np.where(told, rounded, 0).astype(np.uint32), mask=~told)
+
+    def nanoseconds(self) -> pa.Array:
+        """(n,) int64 times in ns; null where there is no readable number.
+
+        The unit is s unless the column's name ends in [ns], whose whole numbers are kept to the last digit: they are
+        above 2^53, where float64 has gaps.
+        """
+        values, _ = self.numbers()
+        if not self.name.endswith("[ns]"):
+            values = values * 1e9
+        told = np.abs(values) < 2.0**63
+        times = np.where(told, np.rint(values), 0).astype(np.int64)
+        if self.name.endswith("[ns]"):
+            exact = None
+            if self._is_text():
+                text = self.text()
+                exact = pc.if_else(pc.match_substring_regex(text, _WHOLE), text, None).cast(pa.int64())
+            elif pa.types.is_integer(self.values.type):
+                exact = self.values.cast(pa.int64(), safe=False)
+            if exact is not None:
+                times = np.where(told & _mask(pc.is_valid(exact)), pc.fill_null(exact, 0).to_numpy(), times)
+        return pa.array(times, mask=~told)
 
     def _wrong_type(self, expected: str) -> ExportError:
         return ExportError(f"{self.source}: the column {self.name!r} holds {self.values.type}, expected {expected}")

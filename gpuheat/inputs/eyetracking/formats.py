@@ -22,7 +22,7 @@ Use = Literal["fixations", "gaze"]
 class ExportFormat:
     """One export format. A role that the format has no column for is None.
 
-    The unit of a duration is in its column's name, see ``Column.microseconds``.
+    The units of durations and times are in their columns' names, see ``Column.microseconds`` and ``nanoseconds``.
     """
 
     name: str
@@ -38,10 +38,11 @@ class ExportFormat:
     fixation: str | None = None
     duration: str | None = None
     confidence: str | None = None
+    start: str | None = None  # when the fixation began, or the sample was taken; not all versions of a format have it
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that are read, and by which the format is recognised."""
+        """The columns that are always read, and by which the format is recognised."""
         roles = (self.recording, self.section, self.fixation, self.duration, self.flag, self.confidence)
         return (self.x, self.y, *(column for column in roles if column is not None))
 
@@ -56,6 +57,7 @@ _CLOUD_FIXATIONS = ExportFormat(
     flag="fixation detected in reference image",
     x="fixation x [px]",
     y="fixation y [px]",
+    start="start timestamp [ns]",
 )
 _CLOUD_GAZE = ExportFormat(
     name="Reference Image Mapper gaze.csv",
@@ -66,6 +68,7 @@ _CLOUD_GAZE = ExportFormat(
     flag="gaze detected in reference image",
     x="gaze position in reference image x [px]",
     y="gaze position in reference image y [px]",
+    start="timestamp [ns]",
 )
 _SURFACE_FIXATIONS = replace(
     _CLOUD_FIXATIONS,
@@ -98,6 +101,7 @@ FORMATS = (
         flag="on_surf",
         x="norm_pos_x",
         y="norm_pos_y",
+        start="start_timestamp",
         normalized=True,
         bottom_left=True,
         row_per_frame=True,
@@ -109,6 +113,7 @@ FORMATS = (
         confidence="confidence",
         x="x_norm",
         y="y_norm",
+        start="gaze_timestamp",
         normalized=True,
         bottom_left=True,
     ),
@@ -188,6 +193,7 @@ def columns_format(
         recording=present("recording id"),
         section=present("section id"),
         fixation=present("fixation id"),
+        start=present("start timestamp [ns]") or present("timestamp [ns]"),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
 from typing import Literal
 
 from gpuheat.errors import ExportError, OptionError
 from gpuheat.inputs.eyetracking.formats import checked_use, columns_format, recognise
 from gpuheat.inputs.eyetracking.result import EyeTracking
+from gpuheat.inputs.eyetracking.sections import sections_beside
 from gpuheat.inputs.eyetracking.sift import sift
 from gpuheat.inputs.eyetracking.sources import open_source
 
@@ -25,6 +27,7 @@ def read_eyetracking(
     normalized: bool = False,
     min_confidence: float = 0.6,
     unfixated_gaze: bool = False,
+    timed: bool = False,
 ) -> EyeTracking:
     """Read fixations or gaze samples on a reference image or surface.
 
@@ -47,7 +50,8 @@ def read_eyetracking(
     Parameters
     ----------
     source
-        Path of a CSV or Parquet file, or of a folder (see ``find_export``), or an object with the Arrow PyCapsule
+        Path of a CSV or Parquet file, or of a folder (see ``find_export``), or its address, where fsspec reads it
+        (``s3://``, ``gs://``, ``https://`` ...), or an object with the Arrow PyCapsule
         interface (pandas, polars, DuckDB). The format is recognised by the names of the columns.
     size
         Width and height of the reference image in px. None: no bounds, and no normalized coordinates.
@@ -61,11 +65,14 @@ def read_eyetracking(
         From 0 to 1.
     unfixated_gaze
         Keep the gaze samples that belong to no fixation.
+    timed
+        Whether the times are read, too: the table then has "start [ns]" and "off before", see :class:`EyeTracking`.
 
     Notes
     -----
     The recording id of a source without such a column is the path of Pupil Player's recording folder where the file
-    lies in ``exports/NNN/surfaces``, else the path of the file, and empty for an object; the section id is empty.
+    lies in ``exports/NNN/surfaces``, else the path of the file, and empty for an object; the section id is empty. Of an
+    address it is what :func:`gpuheat.inputs.address.without_secrets` leaves.
     Durations are rounded to whole microseconds, half to even. One that is empty, unreadable, negative or over
     2^32 - 1 us is null and reported in ``warnings``.
     The column names are those of Pupil Labs' documentation of its export formats.
@@ -104,7 +111,11 @@ def read_eyetracking(
         )
     if layout.normalized and image is None:
         raise OptionError(f"{opened.name} has normalized coordinates: size, the image's (width, height), is needed")
-    return sift(opened, layout, image, min_confidence=min_confidence, unfixated_gaze=unfixated_gaze)
+    result = sift(opened, layout, image, min_confidence=min_confidence, unfixated_gaze=unfixated_gaze, timed=timed)
+    if opened.path is None:
+        return result
+    sections, warnings = sections_beside(opened.path)
+    return replace(result, sections=sections, warnings=result.warnings + warnings)
 
 
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -36,9 +36,11 @@ def sift(
     *,
     min_confidence: float,
     unfixated_gaze: bool,
+    timed: bool,
 ) -> EyeTracking:
     """Read the source's rows and apply the rules that ``read_eyetracking`` lists."""
-    rows = read_rows(source, layout.columns)
+    start = layout.start if timed and layout.start in source.content.columns else None
+    rows = read_rows(source, layout.columns if start is None else (*layout.columns, start))
     columns = rows.columns
     sieve = Sieve(rows)
     warnings = [f"{source.name}: {warning}" for warning in source.content.warnings]
@@ -49,19 +51,28 @@ def sift(
             warnings.append(f"{source.name}: {count} rows count as not detected, their {layout.flag!r} is unreadable")
         sieve.drop("not detected", ~detected)
     x, y = _positions(rows, layout, size, sieve)
+    off_image = ~sieve.left
     if layout.confidence is not None:
         confidence, _ = columns[layout.confidence].numbers()
         sieve.drop("low confidence", ~(confidence >= min_confidence))
     if layout.use == "gaze" and layout.fixation is not None and not unfixated_gaze:
         sieve.drop("not in a fixation", pc.equal(columns[layout.fixation].text(), "").to_numpy())
     table = _table(rows, layout, source.recording, x, y, sieve.left)
+    first_times: dict[tuple[str, str], int] = {}
+    if timed:
+        times = pa.nulls(len(x), pa.int64()) if start is None else columns[start].nanoseconds()
+        first_times = _first_times(times, rows, layout, source.recording)
+        table = table.append_column("start [ns]", times.filter(pa.array(sieve.left)))
+        table = table.append_column("off before", pa.array(np.cumsum(off_image)[sieve.left]))
     if layout.use == "fixations" and layout.fixation is not None:
         rule = "further row of a fixation" if layout.row_per_frame else "duplicate fixation"
         before = table.num_rows
         table = _one_row_per_fixation(table, mean_position=layout.row_per_frame)
         sieve.dropped[rule] = before - table.num_rows
     warnings += _shortcomings(table, rows, layout, source.name)
-    return EyeTracking(table, rows.total, sieve.dropped, layout.name, source.name, tuple(warnings))
+    return EyeTracking(
+        table, rows.total, sieve.dropped, layout.name, source.name, tuple(warnings), first_times=first_times
+    )
 
 
 def _positions(
@@ -92,19 +103,14 @@ def _table(
     left: NDArray[np.bool_],
 ) -> pa.Table:
     """The rows that are left, as ``EyeTracking.table``."""
-    count = int(np.count_nonzero(left))
-
-    def words(name: str | None, otherwise: str) -> pa.ChunkedArray | pa.Array:
-        return pa.repeat(otherwise, count) if name is None else rows.columns[name].where(left).text()
-
-    fixation = words(layout.fixation, "")
-    duration = pa.nulls(count, pa.uint32())
+    fixation = _words(rows, layout.fixation, "", left)
+    duration = pa.nulls(len(fixation), pa.uint32())
     if layout.duration is not None:
         duration = rows.columns[layout.duration].where(left).microseconds()
     return pa.table(
         {
-            "recording id": words(layout.recording, recording),
-            "section id": words(layout.section, ""),
+            "recording id": _words(rows, layout.recording, recording, left),
+            "section id": _words(rows, layout.section, "", left),
             "fixation id": pc.if_else(pc.equal(fixation, ""), None, fixation),
             "x [px]": x[left],
             "y [px]": y[left],
@@ -112,6 +118,21 @@ def _table(
             "source row": rows.source_row[left],
         }
     )
+
+
+def _words(rows: Rows, name: str | None, otherwise: str, left: NDArray[np.bool_]) -> pa.ChunkedArray | pa.Array:
+    """The text of a column in the rows that are left; the same in all where there is no such column."""
+    return pa.repeat(otherwise, np.count_nonzero(left)) if name is None else rows.columns[name].where(left).text()
+
+
+def _first_times(times: pa.Array, rows: Rows, layout: ExportFormat, recording: str) -> dict[tuple[str, str], int]:
+    """The earliest of the times, ns, of each recording's sections."""
+    told = times.is_valid().to_numpy(zero_copy_only=False)
+    names = [_words(rows, layout.recording, recording, told), _words(rows, layout.section, "", told)]
+    table = pa.table([*names, times.drop_null()], ["recording", "section", "time"])
+    first = table.group_by(["recording", "section"]).aggregate([("time", "min")])
+    keys = zip(first["recording"].to_pylist(), first["section"].to_pylist(), strict=True)
+    return dict(zip(keys, first["time_min"].to_pylist(), strict=True))
 
 
 def _one_row_per_fixation(table: pa.Table, *, mean_position: bool) -> pa.Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from gpuheat.inputs.eyetracking.columns import Column
 from gpuheat.inputs.eyetracking.csvfile import CsvFile
 from gpuheat.inputs.eyetracking.find import find_export
 from gpuheat.inputs.eyetracking.formats import Use, listed
+from gpuheat.inputs.remote import Place
 
 __all__ = ["Rows", "Source", "open_source", "read_rows"]
 
@@ -78,10 +78,11 @@ class Source:
     name: str  # for people: the path, or the object's class
     recording: str  # the recording's id where no column holds one
     content: Content
+    path: Place | None = None
 
 
 def open_source(source: object, use: Use) -> Source:
-    """Open a path (a folder is searched for the export) or an object with ``__arrow_c_stream__``.
+    """Open a path or an address (a folder is searched for the export), or an object with ``__arrow_c_stream__``.
 
     Raises
     ------
@@ -91,8 +92,8 @@ def open_source(source: object, use: Use) -> Source:
         If ``source`` is neither.
     """
     if isinstance(source, str | os.PathLike):
-        path = find_export(Path(source), use)
-        return Source(str(path), _recording(path), _file_content(path))
+        path = find_export(source, use)
+        return Source(str(path), _recording(path), _file_content(path), path)
     if hasattr(source, "__arrow_c_stream__"):
         kind = type(source)
         name = f"{kind.__module__.partition('.')[0].lstrip('_')}.{kind.__qualname__}"
@@ -138,7 +139,7 @@ def read_rows(source: Source, wanted: Sequence[str]) -> Rows:
     )
 
 
-def _file_content(path: Path) -> Content:
+def _file_content(path: Place) -> Content:
     try:
         data = path.read_bytes()
         if data.startswith(b"PAR1"):
@@ -148,16 +149,16 @@ def _file_content(path: Path) -> Content:
     return CsvFile.parse(data, str(path))
 
 
-def _recording(path: Path) -> str:
+def _recording(path: Place) -> str:
     """What tells the recording of this file from all others, where the file has no recording id.
 
     Pupil Player writes ``RECORDING/exports/000/surfaces/FILE``: the recording's folder. Otherwise the file itself.
-    Whole paths, because the folders of Pupil Capture are called 000, 001, ... on every day and for every person.
+    Whole paths and addresses, because the folders of Pupil Capture are called 000, 001, ... on every day and for every
+    person.
     """
     path = path.resolve()
-    if path.parent.name == "surfaces" and path.parts[-4:-3] == ("exports",):
-        path = path.parents[3]
-    return str(path)
+    exports = path.parent.parent.parent
+    return str(exports.parent if (exports.name, path.parent.name) == ("exports", "surfaces") else path)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
