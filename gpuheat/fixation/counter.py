@@ -9,12 +9,15 @@ import numpy as np
 from gpuheat.backends import Backend, get_backend
 from gpuheat.errors import InputError
 from gpuheat.fixation.heatmap import FixationHeatmap
+from gpuheat.fixation.recording import RecordingHistograms
 from gpuheat.grid import BinGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-    from gpuheat.fixation.heatmap import Unit
+    from gpuheat.fixation.recording import Unit
 
 __all__ = ["FixationCounter"]
 
@@ -57,8 +60,11 @@ class FixationCounter:
         self._histogram = self.backend.zeros(self.grid.shape, np.uint64)
         self._inside = self.backend.zeros(self._whole.shape, np.uint64)
         self._pushed = 0
+        self._recordings: dict[str, RecordingHistograms] = {}
+        self._unnamed = False  # whether points came without their recording
+        self._weighed: set[bool] = set()
 
-    def push(self, x: object, y: object, weight: object | None = None) -> None:
+    def push(self, x: object, y: object, weight: object | None = None, *, recording: str | None = None) -> None:
         """Add points.
 
         Parameters
@@ -68,6 +74,8 @@ class FixationCounter:
             left out, and counted in :attr:`points_outside`.
         weight
             (n,) uint32; None is 1 for each point.
+        recording
+            The id of the recording they are of. Where every push has one, the heat map has ``by_recording``.
 
         Raises
         ------
@@ -80,6 +88,12 @@ class FixationCounter:
         # one bin over the whole image counts the points inside it, whatever their weights
         self.backend.add_points(self._inside, self._whole, xs, ys)
         self._pushed += int(xs.shape[0])
+        self._weighed.add(weight is not None)
+        if recording is None:
+            self._unnamed = True
+        else:
+            part = RecordingHistograms.counted(self.backend, self.grid, xs, ys, weights, recording=recording)
+            self._add_recordings([part])
 
     def merge(self, other: FixationCounter) -> None:
         """Add what another counter counted on an image of the same size with the same bins.
@@ -94,6 +108,9 @@ class FixationCounter:
         self._histogram = self._sum(self._histogram, other._histogram, other.backend)
         self._inside = self._sum(self._inside, other._inside, other.backend)
         self._pushed += other._pushed
+        self._unnamed |= other._unnamed
+        self._weighed |= other._weighed
+        self._add_recordings(other._recordings.values())
 
     @property
     def points(self) -> int:
@@ -114,11 +131,24 @@ class FixationCounter:
         """The heat map of what was counted so far; counting can go on.
 
         ``scale`` is the standard deviation of the blur in hundredths of the wider side; ``unit`` says what
-        the weights are: ``"duration"`` (us), ``"count"`` (fixations) or ``"gaze"`` (gaze samples).
+        the weights are: ``"duration"`` (us), ``"count"`` (fixations) or ``"gaze"`` (gaze samples). The map has
+        ``by_recording`` where every push named its recording, and gave weights exactly where they are durations.
         """
+        known = bool(self._recordings) and not self._unnamed and self._weighed == {unit == "duration"}
         return FixationHeatmap.from_histogram(
-            self.histogram, self.grid, points=self.points, scale=scale, backend=self.backend, unit=unit
+            self.histogram,
+            self.grid,
+            points=self.points,
+            scale=scale,
+            backend=self.backend,
+            unit=unit,
+            by_recording=tuple(self._recordings[each] for each in sorted(self._recordings)) if known else None,
         )
+
+    def _add_recordings(self, parts: Iterable[RecordingHistograms]) -> None:
+        for part in parts:
+            before = self._recordings.get(part.id)
+            self._recordings[part.id] = part if before is None else before + part
 
     def _sum(self, mine: Any, others: Any, backend: Backend) -> Any:
         return self.backend.asarray(self.backend.to_host(mine) + backend.to_host(others))

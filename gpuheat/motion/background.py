@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import cv2
 import numpy as np
 
 from gpuheat.backends.cpu_loops import numba_cpu
-from gpuheat.backends.cpu_planes import flat_plane, flat_planes, luma_style, yuv_style
+from gpuheat.backends.cpu_planes import flat_plane
+from gpuheat.errors import InputError
+from gpuheat.pixels import FrameLayout, YuvToBgr, to_bgr, to_grey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,9 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["BACKGROUNDS", "Background", "Mean"]
 
 MEDIAN_FRAMES: Final = 22  # at most this many are kept, at least half as many once there were enough
+ALL_OF: Final = 64  # frames, of which the mean takes every one
+STEP: Final = 16  # behind those: two a second of usual video, at next to no cost
+LAST: Final = 2**24  # frames, whose sums still fit 32 bits: six days at 30 frames/s
+IN_16_BITS: Final = (2**16 - 1) // 255  # frames, whose sums fit these
 ROWS_AT_ONCE: Final = 64  # to spare memory
-FRAMES_IN_16_BITS: Final = (2**16 - 1) // 255
-FRAMES_IN_32_BITS: Final = (2**32 - 1) // 255
 
 
 class Background(Protocol):
@@ -34,8 +41,8 @@ class Background(Protocol):
     def add(self, pixels: Callable[[], Pixels], bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Take notice of the next frame.
 
-        ``pixels`` gives the frame as it was compared, on the host; ``bgr`` its (h, w, 3) BGR or (h, w) grey
-        picture. Each is called only if that is needed.
+        ``pixels`` gives the frame as it lies in its file, on the host, or its BGR picture where its planes do not
+        tell that; ``bgr`` its (h, w, 3) BGR or (h, w) grey picture. Each is called only if that is needed.
         """
 
     def append(self, other: Any) -> None:
@@ -84,113 +91,145 @@ class First:
 
 
 class Mean:
-    """The mean of the BGR pictures of all frames: whole-number sums, divided once at the end, rounded half up.
+    """The mean of frames spread over all that passed.
 
-    Sums are gathered in 16 bits, where adding a frame costs least, and emptied before they could overflow.
-    Planar frames are added up without making a BGR picture of each; some wait until they can be added together, and
-    their memory has to stay as it is.
+    Of the first ``ALL_OF`` frames each is looked at, of those behind them every ``STEP``-th, which stands for as many;
+    none from frame ``LAST`` on. What is added up, in whole numbers, are the planes; the mean of each, rounded half up,
+    is turned into BGR once. The choice depends on the numbers of the frames alone.
     """
 
-    def __init__(self, _before: int = 0) -> None:
-        self._frames = 0
-        self._in_16_bits = 0
-        self._waiting: list[Pixels] = []
-        self._recent: dict[bool, NDArray[np.uint16]] = {}  # (3, h, w) of planar frames, (h, w[, 3]) of others
-        self._sums: dict[bool, NDArray[Any]] = {}
+    def __init__(self, before: int = 0) -> None:
+        self._next = before
+        self._sums: dict[FrameLayout, _Sums] = {}
 
     def add(self, pixels: Callable[[], Pixels], _bgr: Callable[[], NDArray[np.uint8]]) -> None:
-        """Add every frame up."""
-        frame = pixels()
-        layout = frame.layout
-        first = frame.planes[0]
-        if layout.planar not in self._recent:
-            self._recent[layout.planar] = np.zeros((3, *first.shape) if layout.planar else first.shape, np.uint16)
-        if layout.planar:
-            if self._waiting and self._waiting[0].layout != layout:
-                self._add_waiting()
-            self._waiting.append(frame)
-            if len(self._waiting) == numba_cpu.FRAMES_AT_ONCE:
-                self._add_waiting()
-        elif layout.pixel_format == "gray8":
-            numba_cpu.add_grey_rows(*flat_plane(first), *luma_style(layout), self._recent[False])
-        else:
-            np.add(self._recent[False], first, out=self._recent[False])
-        self._frames += 1
-        self._in_16_bits += 1
-        if self._in_16_bits == FRAMES_IN_16_BITS:
-            self._empty()
+        """Add some frames up."""
+        weight = _weight(self._next)
+        self._next += 1
+        if weight > 0:
+            frame = pixels()
+            shapes = [plane.shape for plane in frame.planes]
+            sums = self._sums_for(frame.layout, shapes)
+            if [total.shape for total in sums.planes] != shapes:
+                raise InputError(f"a frame must have the size of those before, got {shapes[0]} px")
+            sums.make_room(weight)
+            for total, plane in zip(sums.planes, frame.planes, strict=True):
+                numba_cpu.add_bytes(
+                    *flat_plane(plane), np.uint32(weight), total.reshape(len(total), prod(total.shape[1:]))
+                )
 
-    def add_sums(self, sums: NDArray[np.uint32], frames: int) -> None:
-        """Add up so many more frames, whose pictures were added up elsewhere: (3, h, w), blue, green and red."""
-        self._empty()
-        self._frames += frames
-        own = self._sums_of(True, sums.shape)
-        own += sums
+    def pass_by(self, frames: int) -> list[tuple[slice, int]]:
+        """Take notice of the next frames, which are added up elsewhere: which of them, and how often each.
+
+        See :meth:`add_sums`.
+        """
+        weights = [_weight(self._next + place) for place in range(frames)]
+        self._next += frames
+        runs = []
+        for weight, places in groupby(range(frames), weights.__getitem__):
+            first, *others = places
+            if weight > 0:
+                runs.append((slice(first, first + 1 + len(others)), weight))
+        return runs
+
+    def add_sums(self, layout: FrameLayout, planes: Sequence[NDArray[Any]], weight: int) -> None:
+        """Take in the sums of planes that were added up elsewhere; ``weight`` is how many frames they stand for."""
+        if layout.pixel_format == "nv12":
+            layout = replace(layout, pixel_format="yuv420p")
+            planes = planes[0], planes[1][..., 0], planes[1][..., 1]
+        sums = self._sums_for(layout, [plane.shape for plane in planes])
+        sums.make_room(weight)
+        for total, plane in zip(sums.planes, planes, strict=True):
+            total += plane.astype(total.dtype, copy=False)
 
     def append(self, other: Mean) -> None:
         """Add the sums."""
-        other._add_waiting()
-        self._frames += other._frames
-        for planar, recent in other._recent.items():
-            sums = self._sums_of(planar, recent.shape)
-            sums += recent
-        for planar, others in other._sums.items():
-            sums = self._sums_of(planar, others.shape)
-            sums += others
+        self._next = other._next
+        for layout, sums in other._sums.items():
+            self.add_sums(layout, sums.planes, sums.weight)
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """The rounded mean."""
-        if not self._frames:
+        """The rounded mean; where frames were compared in several ways, of the pictures of each."""
+        weight = sum(sums.weight for sums in self._sums.values())
+        if weight == 0:
             return None
-        self._empty()
-        self._recent.clear()  # to spare memory
-        sums = [total.transpose(1, 2, 0) if planar else total for planar, total in self._sums.items()]
-        mean = np.empty(sums[0].shape, np.uint8)
-        for first in range(0, len(mean), ROWS_AT_ONCE):
-            rows = slice(first, first + ROWS_AT_ONCE)
-            total = sum((each[rows] for each in sums[1:]), start=sums[0][rows])
-            mean[rows] = (total + self._frames // 2) // self._frames
-        return _bgr(mean)
+        pictures = [(sums.weight, _bgr(sums.picture(layout))) for layout, sums in self._sums.items()]
+        if len(pictures) == 1:
+            return pictures[0][1]
+        total = sum(weight * picture.astype(np.int64) for weight, picture in pictures)
+        return np.asarray((2 * total + weight) // (2 * weight), np.uint8)
 
     @property
     def state(self) -> dict[str, Any]:
         """The sums."""
-        self._empty()
-        return {"frames": self._frames, "planar": self._sums.get(True), "others": self._sums.get(False)}
+        sums = {
+            str(number): {
+                "layout": asdict(layout),
+                "weight": sums.weight,
+                "planes": {str(place): plane for place, plane in enumerate(sums.planes)},
+            }
+            for number, (layout, sums) in enumerate(self._sums.items())
+        }
+        return {"next": self._next, "sums": sums}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Begin with them."""
-        self._frames = state["frames"]
-        given = {True: state["planar"], False: state["others"]}
-        self._sums = {planar: sums for planar, sums in given.items() if sums is not None}
+        self._next = state["next"]
+        self._sums = {}
+        for each in state["sums"].values():
+            conversion = each["layout"]["conversion"]
+            layout = FrameLayout(each["layout"]["pixel_format"], None if conversion is None else YuvToBgr(**conversion))
+            self._sums[layout] = _Sums(each["weight"], [*each["planes"].values()])
 
-    def _add_waiting(self) -> None:
-        """Add the planar frames that wait for others: all at once, or one by one where there are too few."""
-        at_once = len(self._waiting) == numba_cpu.FRAMES_AT_ONCE
-        for frames in [self._waiting] if at_once else [[frame] for frame in self._waiting]:
-            layout, (rows, width) = frames[0].layout, frames[0].planes[0].shape
-            flat = [value for frame in frames for value in flat_planes(frame.planes, layout)]
-            assert layout.conversion is not None
-            how = yuv_style(layout, layout.conversion)
-            planes, pitches = tuple(flat[::2]), tuple(flat[1::2])
-            numba_cpu.add_picture_rows_yuv(planes, pitches, 0, rows // 2, how[0], width, how[1], self._recent[True])
-        self._waiting = []
+    def _sums_for(self, layout: FrameLayout, shapes: Iterable[tuple[int, ...]]) -> _Sums:
+        if layout not in self._sums:
+            self._sums[layout] = _Sums(0, [np.zeros(shape, np.uint16) for shape in shapes])
+        return self._sums[layout]
 
-    def _empty(self) -> None:
-        """Move what was gathered in 16 bits to the sums."""
-        self._add_waiting()
-        for planar, recent in self._recent.items():
-            sums = self._sums_of(planar, recent.shape)
-            sums += recent
-            recent[...] = 0
-        self._in_16_bits = 0
 
-    def _sums_of(self, planar: bool, shape: tuple[int, ...]) -> NDArray[Any]:
-        """The sums, with bits enough for all frames so far."""
-        bits = np.uint32 if self._frames < FRAMES_IN_32_BITS else np.uint64
-        sums = self._sums.get(planar)
-        self._sums[planar] = np.zeros(shape, bits) if sums is None else sums.astype(bits, copy=False)
-        return self._sums[planar]
+def _weight(number: int) -> int:
+    """For how many frames the one of this number stands in the mean."""
+    if number < ALL_OF:
+        return 1
+    return STEP if number % STEP == 0 and number < LAST else 0
+
+
+@dataclass
+class _Sums:
+    """The sums of the planes of frames of one layout, and how many frames they stand for.
+
+    They are uint16 as long as that holds them, which spares memory and the time to read it, and uint32 from then on.
+    """
+
+    weight: int
+    planes: list[NDArray[Any]]
+
+    def make_room(self, weight: int) -> None:
+        """Have room for frames that stand for so many more, which are added next."""
+        self.weight += weight
+        if self.weight > IN_16_BITS:
+            for place, plane in enumerate(self.planes):
+                self.planes[place] = plane.astype(np.uint32, copy=False)
+
+    def picture(self, layout: FrameLayout) -> NDArray[np.uint8]:
+        """The mean, (h, w, 3) BGR or (h, w) grey."""
+        height, width = self.planes[0].shape[:2]
+        picture = np.empty((height, width) if layout.pixel_format == "gray8" else (height, width, 3), np.uint8)
+        for first in range(0, height, ROWS_AT_ONCE):
+            planes = []
+            for total in self.planes:
+                scale = height // len(total)  # the chroma of planar frames has half the rows
+                rows = total[first // scale : (first + ROWS_AT_ONCE) // scale].astype(np.uint64)
+                planes.append(((2 * rows + self.weight) // (2 * self.weight)).astype(np.uint8))
+            picture[first : first + ROWS_AT_ONCE] = _as_shown(tuple(planes), layout)
+        return picture
+
+
+def _as_shown(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> NDArray[np.uint8]:
+    """The BGR or grey picture of a frame."""
+    if layout.planar:
+        return to_bgr(planes, layout)
+    return planes[0] if layout.conversion is None else to_grey(planes[0], layout.conversion)
 
 
 class Median:

@@ -15,6 +15,7 @@ from gpuheat.errors import BackendError, DeviceMemoryError, InputError, OptionEr
 from gpuheat.motion.batch import Batch
 from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
+from gpuheat.motion.over_time import KeptOverTime, OverTime
 from gpuheat.motion.pairs import PairLog
 from gpuheat.motion.settings import MotionSettings
 from gpuheat.options import whole_number
@@ -29,6 +30,7 @@ __all__ = ["MotionCounter"]
 
 LATEST: Final = 1e12  # s; with the shortest half-life its exponent still fits 64 bits
 EPOCHS_IN_FLOAT64: Final = 512  # half-lives until decayed sums are put into new units
+NOTHING_OVER_TIME: Final = OverTime()
 
 
 class MotionCounter:
@@ -57,6 +59,8 @@ class MotionCounter:
         knocked) is reported, but not counted. 1.0: every pair counts.
     backend
         A name, or a backend; see :func:`gpuheat.get_backend`.
+    over_time
+        What is kept of the counts by slices of the time (:mod:`gpuheat.motion.over_time`); nothing unless it is given.
 
     Raises
     ------
@@ -88,6 +92,7 @@ class MotionCounter:
         mask: ArrayLike | None = None,
         max_changed: float = 1.0,
         backend: str | Backend = "auto",
+        over_time: OverTime = NOTHING_OVER_TIME,
     ) -> None:
         height = whole_number("the height of a frame, px,", height, 1, 2**31 - 1)
         width = whole_number("the width of a frame, px,", width, 1, 2**31 - 1)
@@ -103,6 +108,7 @@ class MotionCounter:
         self._previous: Batch | None = None  # one frame
         self._timed: bool | None = None
         self._log = PairLog(self.backend)
+        self._over_time = KeptOverTime(over_time, self.shape)
 
     @property
     def layout(self) -> FrameLayout | None:
@@ -149,21 +155,28 @@ class MotionCounter:
             If a GPU has not enough memory for a single frame. What was counted before stays as it was.
         """
         layouts = self._layouts(layout)
-        too_many: Batch | None = None
+        too_many = False
         try:
-            self._push(Batch.adopt(frames, self.backend.asarray, *self.shape, layouts), times, copy)
+            batch = Batch.adopt(frames, self.backend.asarray, *self.shape, layouts)
+            stamps = self._stamps(times, len(batch))
+            spans = self._spans(stamps, len(batch))
+            if len(spans) == 1:
+                self._push(batch, stamps, copy)
+                return
         except DeviceMemoryError:
             planes = frames if isinstance(frames, tuple) else (frames,)
             asarray = self.backend.asarray if any(map(lies_on_gpu, planes)) else HostArrays().asarray
-            too_many = Batch.adopt(frames, asarray, *self.shape, layouts)
-            if len(too_many) < 2:
+            batch = Batch.adopt(frames, asarray, *self.shape, layouts)
+            if len(batch) < 2:
                 raise
-        if too_many is not None:
+            stamps = self._stamps(times, len(batch))
+            spans = [slice(0, len(batch) // 2), slice(len(batch) // 2, None)]
+            too_many = True
+        if too_many:
             gc.collect()  # the error kept what was allocated before it
-            stamps, middle = self._stamps(times, len(too_many)), len(too_many) // 2
-            for half in (slice(0, middle), slice(middle, None)):
-                part = too_many[half]
-                self.push(part.frames, stamps[half] if self._timed else None, layout=part.layout, copy=copy)
+        for span in spans:
+            part = batch[span]
+            self.push(part.frames, stamps[span] if self._timed else None, layout=part.layout, copy=copy)
 
     def cut(self) -> None:
         """Begin anew with the next frame: no pair is made of it and the last one, and its layout may be another."""
@@ -178,9 +191,14 @@ class MotionCounter:
         Raises
         ------
         InputError
-            If the two do not have the same size, settings and mask.
+            If the two do not have the same size, settings and mask, or keep something else over time; if something is
+            kept and there are no times: the pairs of the other have their places in it as times.
         """
         self._check_same(other)
+        if self._over_time:
+            for counter in (self, other):
+                counter._close_slices()
+            self._over_time.merge(other._over_time)
         self._counts = self.backend.asarray(self._host_counts() + other._host_counts())
         if self._decayed is not None and other._epoch is not None:
             epoch = other._epoch if self._epoch is None else max(self._epoch, other._epoch)
@@ -192,15 +210,27 @@ class MotionCounter:
             self._previous = Batch(other._previous.layout, tuple(map(self.backend.asarray, planes)))
         self._timed = other._timed if self._timed is None else self._timed
 
+    def decaying(self, time: float) -> tuple[NDArray[np.float64], float]:
+        """The decayed sums as they are now, (h, w), and the factor that makes them those as of ``time``, s.
+
+        With a half-life only. Not a copy where the backend computes on the host, else it waits for the device.
+        """
+        assert self._decayed is not None
+        assert self.settings.half_life is not None
+        sums = self.backend.to_host(self._decayed)
+        return sums, 0.0 if self._epoch is None else math.exp2(self._epoch - time / self.settings.half_life)
+
     @property
     def state(self) -> dict[str, Any]:
         """What was counted, for :meth:`restore`: arrays and numbers. The last frame is not part of it."""
+        self._close_slices()
         return {
             "counts": self._host_counts(),
             "decayed": None if self._decayed is None else self._host_decayed(),
             "epoch": self._epoch,
             "timed": self._timed,
             "pairs": self._log.state,
+            "over_time": self._over_time.state,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -212,6 +242,7 @@ class MotionCounter:
         self._decayed = None if state["decayed"] is None else self.backend.asarray(state["decayed"])
         self._epoch, self._timed = state["epoch"], state["timed"]
         self._log.restore(state["pairs"])
+        self._over_time.restore(state["over_time"], state["counts"])
         self._previous = None
 
     def result(self, *, blur: float = 0.0) -> MotionHeatmap:
@@ -224,16 +255,25 @@ class MotionCounter:
             decayed = self._host_decayed()
             if self._epoch is not None:
                 decayed = value_at(decayed, self._epoch, float(self._log.times.max()), self.settings.half_life)
+        self._close_slices()
+        counts, counted = self._host_counts(), self._log.counted
+        times = self._log.times if self._timed else np.arange(self.pairs)
         return MotionHeatmap.from_counts(
-            self._host_counts(),
+            counts,
             decayed=decayed,
             moved=self._log.moved,
-            counted=self._log.counted,
+            counted=counted,
             frames=np.arange(1, self.pairs + 1),
             times=self._log.times if self._timed else None,
             pixels_watched=self.pixels_watched,
+            watched=None if self._mask is None or self._mask.all() else self._mask != 0,
             settings=dataclasses.asdict(self.settings) | {"blur": blur, "backend": self.backend.name},
             backend=self.backend,
+            timeline=self._over_time.timeline,
+            zones=self._over_time.zones(
+                times[counted], timed=bool(self._timed), moved_anywhere=int(counts.sum(dtype=np.uint64))
+            ),
+            slice_counts=self._over_time.slices,
         )
 
     def _layouts(self, named: FrameLayout | None) -> tuple[FrameLayout, ...]:
@@ -264,9 +304,15 @@ class MotionCounter:
         self._timed = times is not None
         return stamps
 
-    def _push(self, batch: Batch, times: ArrayLike | None, copy: bool) -> None:
+    def _spans(self, stamps: list[float], frames: int) -> list[slice]:
+        """Frames that are pushed together: all, unless counts are kept over time, whose slices change in between."""
+        if not self._over_time or frames < 2:
+            return [slice(0, frames)]
+        first = self.pairs - (self._previous is None)  # the first frame of all makes no pair
+        return self._over_time.spans(stamps if self._timed else [max(0, first + each) for each in range(frames)])
+
+    def _push(self, batch: Batch, stamps: list[float], copy: bool) -> None:
         """Compare the frames of a batch; if the memory of a device does not suffice, nothing has happened."""
-        stamps = self._stamps(times, len(batch))
         if len(batch) == 0:
             return
         last = batch[-1:].copy(self.backend) if copy else batch[-1:]
@@ -279,6 +325,8 @@ class MotionCounter:
 
     def _compare(self, previous: Batch, batch: Batch, stamps: list[float]) -> None:
         """Count the pairs that end with each frame of the batch; ``previous`` is the one frame before it."""
+        if self._over_time:  # where another slice begins, the host waits for the device
+            self._over_time.enter(stamps[0] if self._timed else self.pairs, self._counts_on_host)
         moved = self._log.room(len(batch))
         counted = [True] * len(batch)
         if self.settings.max_changed < 1:
@@ -319,8 +367,17 @@ class MotionCounter:
             **sums,
         )
 
+    def _close_slices(self) -> None:
+        """Have all that was counted in the slices of the time. The host waits for the device."""
+        if self._over_time:
+            self._over_time.close(self._counts_on_host())
+
+    def _counts_on_host(self) -> NDArray[np.uint32]:
+        """The counts, to look at only: they may be those that go on. Waits for the device."""
+        return self.backend.to_host(self._counts)
+
     def _host_counts(self) -> NDArray[np.uint32]:
-        return np.array(self.backend.to_host(self._counts), np.uint32)
+        return np.array(self._counts_on_host(), np.uint32)
 
     def _host_decayed(self) -> NDArray[np.float64]:
         return np.array(self.backend.to_host(self._decayed), np.float64)
@@ -331,6 +388,10 @@ class MotionCounter:
         for name, value in mine.items():
             if value != theirs[name]:
                 raise InputError(f"only equal counts can be merged: {name} is {value} here and {theirs[name]} there")
+        if self._over_time.what != other._over_time.what:
+            raise InputError("only equal counts can be merged: what is kept over time differs")
+        if self._over_time and self._timed is False and self.pairs > 0 and other.pairs > 0:
+            raise InputError("what is kept over time of pairs without times cannot be merged: give times")
         if not _same_array(self._mask, other._mask):
             raise InputError("only equal counts can be merged: the masks differ")
         if None not in (self._timed, other._timed) and self._timed is not other._timed:

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
-from gpuheat.errors import InputError
+from gpuheat.errors import InputError, OptionError
 from gpuheat.motion import words
+from gpuheat.motion.heat import blurred, shares
+from gpuheat.motion.merging import together
+from gpuheat.motion.time_slices import TimeSlices
 from gpuheat.outputs.drawable import Drawable
+from gpuheat.outputs.table import csv_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
+    from xarray import Dataset
 
+    from gpuheat.motion.events import Event, EventRule
+    from gpuheat.motion.slice_counts import SliceCounts
+    from gpuheat.motion.timeline import Timeline
+    from gpuheat.motion.zones import MotionZones
     from gpuheat.outputs.activity import Activity
+    from gpuheat.outputs.description import Description
     from gpuheat.outputs.files import OutputFolder
     from gpuheat.outputs.style import PictureStyle
+    from gpuheat.zones import Area
 
 __all__ = ["MotionHeatmap"]
-
-ROWS_AT_ONCE: Final = 64  # to spare memory
-COUNTED_BY: Final = (
-    "threshold",
-    "pixels",
-    "half_life",
-    "max_changed",
-    "every",
-    "keyframes",
-    "downscale",
-    "mask_sha256",
-    "blur",
-)
-"""The settings that decide what is counted; start, end, background and backend may differ between parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +61,8 @@ class MotionHeatmap(Drawable):
         (h, w) float64: the counts with exponential decay, as of the last time; None without a half-life.
     pixels_watched
         How many pixels the mask leaves; all of them without one.
+    watched
+        (h, w) bool: which these are; None where it is all of them, and for a map read back from its files.
     settings
         The options the map was made with.
     background
@@ -69,6 +70,14 @@ class MotionHeatmap(Drawable):
         where the frames were downscaled before counting.
     facts
         What was read, and how; goes into ``summary.json`` as it is.
+    timeline
+        Where things moved in each stretch of the time, in blocks of pixels; None where that was not kept.
+    zones
+        What moved in each zone, and when; None where there are none to be measured.
+    areas
+        All zones that the map was made with, as shown, those to include and to exclude among them.
+    slice_counts
+        What ``slices`` are made of; None where they were not asked for.
     """
 
     usual_colormap: ClassVar = "jet"
@@ -86,6 +95,18 @@ class MotionHeatmap(Drawable):
     settings: dict[str, Any]
     background: NDArray[np.uint8] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    timeline: Timeline | None = None
+    zones: MotionZones | None = None
+    areas: tuple[Area, ...] = ()
+    slice_counts: SliceCounts | None = None
+    watched: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def slices(self) -> TimeSlices | None:
+        """The maps of stretches of the time, if ``slice`` or ``slices`` asked for them."""
+        if self.slice_counts is None:
+            return None
+        return TimeSlices(self.slice_counts, self.times, self.counted, self.background, self.settings["blur"])
 
     @property
     def accumulator(self) -> NDArray[np.float32]:
@@ -112,14 +133,75 @@ class MotionHeatmap(Drawable):
         """What came out, in one line."""
         return words.headline(self)
 
+    def describe(self) -> Description:
+        """What a notebook and a plot say of it."""
+        return words.describe(self, self.activity_over_time)
+
+    def plot_activity(self, ax: Axes | None = None) -> Axes:
+        """Draw the activity over time, s, with matplotlib.
+
+        Parameters
+        ----------
+        ax
+            Empty axes; None is a new figure of pyplot, which is used for nothing else.
+
+        Raises
+        ------
+        InputError
+            If the map has no times.
+        """
+        from gpuheat.outputs.plot import new_axes, plot_activity
+
+        activity = self.activity_over_time
+        if activity is None:
+            raise InputError(
+                "plot_activity needs the times of the frames: give times=, one number of seconds per frame"
+            )
+        axes = new_axes(9, 3) if ax is None else ax
+        plot_activity(axes, activity)
+        return axes
+
+    def to_xarray(self) -> Dataset:
+        """The map for xarray.
+
+        ``counts``, ``heat`` and, with a half-life, ``decayed`` lie along ``y`` and ``x``, the centres of the pixels,
+        px, the first of which are 0; ``activity``, ``moved`` and ``counted`` along ``time``, s, or along ``frame``
+        where there are no times. The attributes are the settings that are set; netCDF can hold them.
+
+        Raises
+        ------
+        MissingPackageError
+            If xarray is not installed.
+        """
+        from gpuheat.motion.conversion import to_xarray
+
+        return to_xarray(self)
+
+    def to_arrow(self) -> pa.Table:
+        """The activity as a table, one row per pair, with the columns of ``activity.csv``.
+
+        pandas takes it with ``to_pandas()``, polars and DuckDB as it is. The schema's metadata hold the summary, as
+        JSON under ``gpuheat``.
+        """
+        from gpuheat.motion.conversion import to_arrow
+
+        return to_arrow(self)
+
     def __repr__(self) -> str:
         return f"<MotionHeatmap {self.counts.shape[1]} x {self.counts.shape[0]} px, {self.headline}>"
 
-    def write(self, out: OutputFolder, style: PictureStyle) -> None:
-        """Write ``heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``.
+    def write_report(self, out: OutputFolder, style: PictureStyle) -> None:
+        """Write ``report.html``: the map, to look around in with a browser."""
+        from gpuheat.motion.report import motion_report
 
-        The first two have the size of the background, or of the heat where there is none. With a half-life
-        there is ``decayed.npy`` too.
+        out.write_text("report.html", motion_report(self, style))
+
+    def write(self, out: OutputFolder, style: PictureStyle) -> None:
+        """Write ``background.jpg heatmap.png overlay.png figure.png counts.npy activity.csv summary.json``.
+
+        The first three have the size of the background, or of the heat where there is none. With a half-life
+        there is ``decayed.npy`` too, with slices of the time ``slices.png slices.npz``, with zones ``zones.csv`` and
+        ``zones_activity.csv``.
         """
         from gpuheat.outputs.pictures import write_pictures
 
@@ -128,15 +210,26 @@ class MotionHeatmap(Drawable):
             self.heat,
             self.background,
             style,
-            title=str(self.facts.get("input", {}).get("name", "Motion")),
+            title=words.title(self),
             subtitle=words.subtitle(self),
             full_scale=self.full_scale,
-            activity=self._activity_over_time(),
+            activity=self.activity_over_time,
+            areas=self.areas,
         )
         out.write_array("counts.npy", self.counts)
         if self.decayed is not None:
             out.write_array("decayed.npy", self.decayed)
+        if self.slices is not None:
+            self.slices.write(out, style, words.title(self))
         out.write_parts("activity.csv", words.activity_csv(self))
+        if self.zones is not None:
+            table = self.zones.table
+            out.write_text("zones.csv", csv_table(table[0], table))
+            out.write_text("zones_activity.csv", csv_table(self.zones.columns, self.zones.stretches))
+        self.write_summary(out, style)
+
+    def write_summary(self, out: OutputFolder, style: PictureStyle) -> None:
+        """Write ``summary.json`` alone."""
         out.write_json("summary.json", self.summary | {"pictures": asdict(style)})
 
     @property
@@ -155,45 +248,76 @@ class MotionHeatmap(Drawable):
                 "moved_share": self.moved_share,
                 "full_scale": self.full_scale,
             },
+            **({} if self.zones is None else {"zones": self.zones.table}),
         }
+
+    def event_rule(self, **options: Any) -> EventRule:
+        """What is an event by the options of :meth:`events` and by the heat map's own activity."""
+        from gpuheat.motion.events import EventRule
+
+        if self.times is None:
+            raise OptionError("events need the times of the frames")
+        return EventRule.fitted(self.times[self.counted], self.activity[self.counted], **options)
+
+    def events(
+        self,
+        *,
+        enter: float | None = None,
+        leave: float | None = None,
+        gap: float | None = None,
+        shortest: float = 0.5,
+        pad: float = 0.0,
+    ) -> list[Event]:
+        """The stretches of motion, in order of time: from when to when something moved.
+
+        Parameters
+        ----------
+        enter
+            The moved share of the watched pixels that an event comes to; None is four times ``leave``.
+        leave
+            The share from which on a pair of frames is in motion, over a median of three pairs. None is the end of the
+            noise: the median of the quietest fifth of the shares and 12 spreads (MAD) above it, from 0.005 % to 0.25 %.
+        gap
+            Pairs in motion at most so far apart, s, belong to one event, and those that follow each other directly.
+            None is 2 s, or three pairs where these lie further apart.
+        shortest
+            How long an event is at least, s; 0.5.
+        pad
+            By so much, s, an event begins earlier and ends later; 0. Events that would then meet are one.
+
+        Raises
+        ------
+        OptionError
+            If one of them is outside its range, or the frames had no times.
+
+        Examples
+        --------
+        >>> for event in heatmap.events(shortest=1):  # doctest: +SKIP
+        ...     print(event.start, event.end, event.peak_time)
+        """
+        from gpuheat.motion.events import find_events
+
+        rule = self.event_rule(enter=enter, leave=leave, gap=gap, shortest=shortest, pad=pad)
+        assert self.times is not None
+        return find_events(self.times, self.activity, self.counted, self.frames, rule)
 
     def merge(self, other: MotionHeatmap, *, backend: str | Backend | None = None) -> MotionHeatmap:
         """The heat map of both together; the other's pairs follow.
 
-        Counts add up. Decayed sums are taken to the later of the two last times first. A blur is computed by
-        ``backend``, or by the one this map was made with.
+        Counts add up, slices of the timeline too. Decayed sums are taken to the later of the two last times first. A
+        blur is computed by ``backend``, or by the one this map was made with. Where there are no times there is no
+        common timeline.
 
         Raises
         ------
         InputError
-            If the two differ in size or settings.
+            If the two differ in size or settings, or in where slices of the time begin.
         """
-        if self.counts.shape != other.counts.shape:
-            raise InputError(f"only equal maps can be merged: sizes {self.counts.shape} and {other.counts.shape}")
-        if self.pixels_watched != other.pixels_watched:
-            raise InputError(
-                f"only equal maps can be merged: masks leave {self.pixels_watched} and {other.pixels_watched} pixels"
-            )
-        for name in COUNTED_BY:
-            if self.settings.get(name) != other.settings.get(name):
-                raise InputError(
-                    f"only equal maps can be merged: {name} is {self.settings.get(name)} here and "
-                    f"{other.settings.get(name)} there"
-                )
-        if (self.times is None) != (other.times is None):
-            raise InputError("only equal maps can be merged: one has times, the other has none")
         chosen = get_backend(self.settings["backend"] if backend is None else backend)
+        both = together(self, other)
+        settings = self.settings | {"backend": chosen.name}
         return MotionHeatmap.from_counts(
-            self.counts + other.counts,
-            decayed=_decayed_together(self, other),
-            moved=np.concatenate([self.moved, other.moved]),
-            counted=np.concatenate([self.counted, other.counted]),
-            frames=np.concatenate([self.frames, other.frames]),
-            times=None if self.times is None or other.times is None else np.concatenate([self.times, other.times]),
-            pixels_watched=self.pixels_watched,
-            settings=self.settings | {"backend": chosen.name},
-            background=self.background,
-            backend=chosen,
+            **both, settings=settings, background=self.background, areas=self.areas, backend=chosen
         )
 
     @classmethod
@@ -201,20 +325,16 @@ class MotionHeatmap(Drawable):
         cls, counts: NDArray[np.uint32], *, decayed: NDArray[np.float64] | None, backend: Backend, **fields: Any
     ) -> MotionHeatmap:
         """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
-        values: NDArray[Any] = counts if decayed is None else decayed
-        blur = fields["settings"]["blur"]
-        if blur != 0:
-            image = backend.asarray(values.astype(np.float32))
-            values = backend.to_host(backend.gaussian_blur(image, blur))
+        values = blurred(counts if decayed is None else decayed, fields["settings"]["blur"], backend)
         peak = float(values.max())
-        heat = np.zeros(values.shape, np.float32)
-        for first in range(0, len(heat) if peak > 0 else 0, ROWS_AT_ONCE):
-            rows = slice(first, first + ROWS_AT_ONCE)
-            heat[rows] = values[rows].astype(np.float64) / peak
+        heat = shares(values, peak)
         return cls(counts=counts, heat=heat, peak=peak, decayed=decayed, **fields)
 
     def turned(self, degrees: int) -> MotionHeatmap:
-        """The map turned counter-clockwise by a multiple of 90 degrees; the background is turned with it."""
+        """The map turned counter-clockwise by a multiple of 90 degrees; the background is turned with it.
+
+        There are no timeline and no zones then: its blocks would begin elsewhere, and their corners lie there.
+        """
 
         def turn(picture: Any) -> Any:
             return None if picture is None else np.ascontiguousarray(np.rot90(picture, degrees // 90))
@@ -224,28 +344,20 @@ class MotionHeatmap(Drawable):
             counts=turn(self.counts),
             heat=turn(self.heat),
             decayed=turn(self.decayed),
+            watched=turn(self.watched),
             background=turn(self.background),
+            timeline=self.timeline if degrees % 360 == 0 else None,
+            zones=self.zones if degrees % 360 == 0 else None,
+            areas=self.areas if degrees % 360 == 0 else (),
+            slice_counts=None if self.slice_counts is None else self.slice_counts.turn(degrees),
         )
 
-    def _activity_over_time(self) -> Activity | None:
+    @property
+    def activity_over_time(self) -> Activity | None:
+        """The activity in the order of time, as it is drawn; None without times."""
         if self.times is None:
             return None
         from gpuheat.outputs.activity import Activity
 
         order = np.argsort(self.times, kind="stable")
         return Activity(self.times[order], self.activity[order], self.counted[order])
-
-
-def _decayed_together(a: MotionHeatmap, b: MotionHeatmap) -> NDArray[np.float64] | None:
-    """Both maps' decayed sums as of the later of their last times."""
-    sums, last = [], []
-    for heatmap in (a, b):
-        if heatmap.decayed is None or heatmap.times is None:
-            return None
-        if heatmap.times.size:
-            sums.append(heatmap.decayed)
-            last.append(float(heatmap.times.max()))
-    together = np.zeros(a.counts.shape)
-    for values, time in zip(sums, last, strict=True):
-        together += values * math.exp2((time - max(last)) / a.settings["half_life"])
-    return together

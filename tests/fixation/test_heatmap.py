@@ -13,11 +13,12 @@ import pytest
 from clips import scene
 from numpy.typing import NDArray
 from reference import EPS32, blur, blur_radius, blur_tolerance
+from result_files import FIXATION_FILES
 
-from gpuheat import Backend, FixationCounter, FixationHeatmap, InputError, OptionError
+from gpuheat import Backend, FixationCounter, FixationHeatmap, InputError, OptionError, get_backend
+from gpuheat.fixation.recording import select_recordings
 from gpuheat.outputs.style import PictureStyle
 
-FILES = ["figure.png", "heatmap.png", "histogram.npy", "overlay.png", "summary.json"]
 WIDTH, HEIGHT = 320, 200
 
 # What Lanczos with eight taps can make of an error of 1, per direction: the sum of its weights' amounts, at most 1.72
@@ -87,7 +88,7 @@ def test_nobody_looked(backend: Backend, tmp_path: Path) -> None:
     assert result.heat.shape == (HEIGHT, WIDTH)
     assert (result.peak, result.total, result.points, result.full_scale) == (0, 0, 0, "nobody looked")
     result.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == FIXATION_FILES
 
 
 @pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
@@ -138,7 +139,7 @@ def test_saves_five_files(tmp_path: Path, style: PictureStyle | None) -> None:
     result = dataclasses.replace(looked(), background=page, facts={"inputs": [{"rows": 3100}], "note": "ü"})
     result.save(tmp_path / "a" / "out", style)
     files = {path.name: path for path in (tmp_path / "a" / "out").iterdir()}
-    assert sorted(files) == FILES
+    assert sorted(files) == FIXATION_FILES
     histogram = np.load(files["histogram.npy"], allow_pickle=False)
     assert histogram.dtype == np.uint64
     np.testing.assert_array_equal(histogram, result.histogram)
@@ -157,6 +158,7 @@ def test_saves_five_files(tmp_path: Path, style: PictureStyle | None) -> None:
             "size": {"width": WIDTH, "height": HEIGHT},
             "bins": {"nx": 300, "ny": 188},
             "points": result.points,
+            "unit": "duration",
             "duration_s": int(result.histogram.sum()) / 1e6,
             "full_scale": result.full_scale,
         },
@@ -192,3 +194,88 @@ def test_maps_of_another_kind_are_refused_by_name() -> None:
     ):
         with pytest.raises(InputError, match=message):
             result.merge(other)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------
+
+
+def of_recordings(backend: Backend, names: str, pieces: int = 5) -> FixationCounter:
+    """Pieces of the points, of the recordings that the letters name in turn."""
+    x, y, weight = looks()
+    counter = FixationCounter(WIDTH, HEIGHT, bins=40, backend=backend)
+    for number in range(pieces):
+        part = slice(number, None, pieces)
+        counter.push(x[part], y[part], weight[part], recording=names[number % len(names)])
+    return counter
+
+
+def test_recordings_of_a_counter(backend: Backend) -> None:
+    result = of_recordings(backend, "cab").result(unit="duration")
+    assert result.by_recording is not None
+    assert [each.id for each in result.by_recording] == ["a", "b", "c"]
+    x, y, weight = looks()
+    edges = [np.linspace(0, HEIGHT, result.grid.ny + 1), np.linspace(0, WIDTH, result.grid.nx + 1)]
+    number = np.arange(len(x)) % 5 % 3
+    for each, which in zip(result.by_recording, (1, 2, 0), strict=True):
+        mine = number == which
+        count = np.histogram2d(y[mine], x[mine], bins=edges)[0]
+        np.testing.assert_array_equal(each.count.dense, count)
+        assert each.points == count.sum()
+        assert each.duration is not None
+        durations = np.histogram2d(y[mine], x[mine], bins=edges, weights=weight[mine])[0]
+        np.testing.assert_array_equal(each.duration.dense, durations)
+    total = sum(each.duration.dense for each in result.by_recording if each.duration is not None)
+    np.testing.assert_array_equal(result.histogram, total)
+    np.testing.assert_array_equal(result.chosen(backend=backend).heat, result.heat)
+
+
+def test_merged_recordings(backend: Backend) -> None:
+    one, other = of_recordings(backend, "ab"), of_recordings(backend, "bcd")
+    maps = [each.result(unit="duration") for each in (one, other)]
+    one.merge(other)
+    by_counters, by_maps = one.result(unit="duration"), maps[0].merge(maps[1], backend=backend)
+    equal = [each.chosen(equal_recordings=True, backend=backend) for each in maps]
+    balanced = equal[0].merge(equal[1], backend=backend).balanced
+    assert balanced is not None
+    for merged in (by_counters, by_maps):
+        assert merged.by_recording is not None
+        assert [each.id for each in merged.by_recording] == ["a", "b", "c", "d"]
+        assert sum(each.count.total for each in merged.by_recording) == merged.points
+        parts = [each.duration.dense for each in merged.by_recording if each.duration is not None]
+        np.testing.assert_array_equal(merged.histogram, sum(parts))
+        np.testing.assert_array_equal(balanced, sum(part / part.sum() for part in parts))
+    np.testing.assert_array_equal(by_counters.histogram, by_maps.histogram)
+    assert by_maps.recordings == 4
+
+
+def test_points_without_a_recording() -> None:
+    counter = of_recordings(get_backend("numpy"), "ab")
+    assert counter.result(unit="count").by_recording is None  # these weights are no numbers of points
+    counter.push(np.array([1.0]), np.array([1.0]), np.array([1], np.uint32))
+    result = counter.result(unit="duration")
+    assert result.by_recording is None
+    with pytest.raises(InputError, match="does not know what each recording adds"):
+        result.chosen(scale=1)
+
+
+def test_a_recording_named_instead_of_its_id_is_told_it() -> None:
+    known = {"5a-1": "Anna", "5a-2": "Ben", "5a-3": None}
+    assert select_recordings(["5a-2"], known) == ["5a-2"]
+    with pytest.raises(OptionError) as error:
+        select_recordings("Ben", known)
+    assert str(error.value) == (
+        "no recording 'Ben' with usable rows: there are 5a-1 (Anna), 5a-2 (Ben), 5a-3; did you mean '5a-2'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"recordings": ["aa"]}, "no recording 'aa'.*did you mean 'a'"),
+        ({"weight": "time"}, "weight must be 'duration' or 'count', got 'time'"),
+        ({"scale": -1}, "scale must be"),
+    ],
+)
+def test_choices_that_are_none(choice: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        of_recordings(get_backend("numpy"), "ab").result(unit="duration").chosen(**choice)

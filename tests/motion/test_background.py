@@ -61,16 +61,6 @@ def test_first_is_the_first_and_no_other_is_made(shape: Shape) -> None:
     assert wanted == [0]
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 4, 3), (2, 3, 4), (257, 2, 3, 3), (258, 2, 3), (600, 2, 3, 3)], ids=str)
-@pytest.mark.parametrize("darkest", [0, 250, 255])
-def test_the_mean_is_the_exact_one_rounded_half_up(shape: Shape, darkest: int) -> None:
-    frames = np.maximum(noise(shape), np.uint8(darkest))
-    picture, wanted = shown("mean", frames)
-    sums = frames.sum(axis=0, dtype=np.int64)
-    np.testing.assert_array_equal(picture, as_bgr(((2 * sums + len(frames)) // (2 * len(frames))).astype(np.uint8)))
-    assert wanted == []  # what was compared is enough
-
-
 @pytest.mark.parametrize("number", [1, 2, 3, 21, 22, 23, 43, 44, 45, 500])
 @pytest.mark.parametrize("size", [(3, 4, 3), (3, 4)], ids=["bgr", "grey"])
 def test_the_median_is_that_of_frames_spread_over_all(number: int, size: Shape) -> None:

@@ -177,6 +177,8 @@ def test_the_mask_leaves_pixels_out(backend: Backend, data: st.DataObject) -> No
     np.testing.assert_array_equal(result.accumulator, accumulator)
     np.testing.assert_array_equal(result.moved, moved)
     assert result.pixels_watched == np.count_nonzero(mask)
+    np.testing.assert_array_equal(True if result.watched is None else result.watched, mask != 0)
+    assert (result.watched is None) == mask.all()
     np.testing.assert_array_equal(result.activity, np.array(moved) / np.count_nonzero(mask))
     assert result.moved_share == np.count_nonzero(accumulator) / np.count_nonzero(mask)
 

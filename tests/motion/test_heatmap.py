@@ -14,11 +14,11 @@ import pytest
 from clips import noise, recipe, scene
 from numpy.typing import NDArray
 from reference import blur, blur_radius, blur_tolerance
+from result_files import MOTION_FILES
 
 from gpuheat import Backend, InputError, MotionCounter, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.outputs.style import PictureStyle
 
-FILES = ["activity.csv", "counts.npy", "figure.png", "heatmap.png", "overlay.png", "summary.json"]
 FRAMES = scene(12, 40, 56)
 TIMES = [0.0, 0.1, 0.2, 0.25, 0.5, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 2.5]
 
@@ -128,15 +128,6 @@ def test_jet_gives_the_pictures_of_the_recipe(background: str) -> None:
     assert (result.render(tone="sqrt") != result.render()).any()
 
 
-def test_the_mean_stays_exact_over_more_frames_than_16_bits_hold() -> None:
-    frames = np.full((600, 2, 3, 3), 255, np.uint8)
-    frames[::2, 0, 0] = 254  # mean 254.5, rounded up
-    frames[:301, 0, 1] = 254  # mean 254.498...
-    background = motion_heatmap(frames).background
-    assert background is not None
-    assert background[0, :, 0].tolist() == [255, 254, 255]
-
-
 def test_the_median_is_of_frames_spread_over_the_whole() -> None:
     frames = np.zeros((100, 1, 1, 3), np.uint8)
     frames[:, 0, 0, 0] = np.arange(100)
@@ -144,6 +135,17 @@ def test_the_median_is_of_frames_spread_over_the_whole() -> None:
     assert background is not None
     assert 40 <= background[0, 0, 0] <= 60
     assert background[0, 0, 1] == 0
+
+
+def test_maps_of_other_masks_are_not_merged() -> None:
+    mask = np.zeros((40, 56), np.uint8)
+    mask[:20] = 1
+    one, other = (MotionCounter(40, 56, mask=each) for each in (mask, 1 - mask))  # of as many pixels
+    for counter in (one, other):
+        counter.push(FRAMES, TIMES)
+    with pytest.raises(InputError, match="only equal maps can be merged: their masks leave other pixels"):
+        one.result().merge(other.result())
+    np.testing.assert_array_equal(one.result().merge(one.result()).watched, mask != 0)
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
@@ -167,12 +169,12 @@ def test_a_notebook_gets_a_png_of_the_overlay() -> None:
 # --- files ------------------------------------------------------------------------------------------------------
 
 
-def test_saves_six_files(tmp_path: Path) -> None:
+def test_saves_seven_files(tmp_path: Path) -> None:
     frames = FRAMES.copy()
     frames[7:] = 255 - frames[7:]  # the light is switched: one pair too many changed
     result = motion_heatmap(frames, times=TIMES, max_changed=0.5)
     result.save(tmp_path / "new" / "out")
-    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == FILES
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == MOTION_FILES
     out = tmp_path / "new" / "out"
 
     accumulator = sum(recipe(frames[pair : pair + 2])[0] for pair in range(11) if pair != 6)
@@ -211,6 +213,9 @@ def test_saves_six_files(tmp_path: Path) -> None:
         "background": "mean",
         "mask": None,
         "mask_sha256": None,
+        "zones": None,
+        "zones_mask": None,
+        "slice": None,
         "backend": result.settings["backend"],
     }
     assert summary["result"] == {
@@ -234,7 +239,7 @@ def test_saves_without_times_and_in_another_style(tmp_path: Path) -> None:
     (tmp_path / "heatmap.png").write_bytes(b"an older one")
     (tmp_path / "other.txt").write_bytes(b"not ours")
     result.save(tmp_path, PictureStyle("Hot", "sqrt", "value"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "other.txt"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*MOTION_FILES, "other.txt"])
     with (tmp_path / "activity.csv").open(newline="") as file:
         assert {row["time_s"] for row in csv.DictReader(file)} == {""}
     summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
@@ -259,7 +264,7 @@ def test_a_map_straight_from_a_counter_and_one_without_motion_can_be_saved(tmp_p
     counter.result().save(tmp_path / "counter")
     motion_heatmap(np.zeros((3, 4, 6), np.uint8), times=[0, 1, 2]).save(tmp_path / "still")
     for name in ("nothing", "counter", "still"):
-        assert sorted(path.name for path in (tmp_path / name).iterdir()) == FILES
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == MOTION_FILES
         assert picture(tmp_path / name / "overlay.png").shape == (4, 6, 3)
     assert json.loads((tmp_path / "still" / "summary.json").read_text())["result"]["full_scale"] == "nothing moved"
 
