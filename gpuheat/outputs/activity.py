@@ -19,6 +19,9 @@ __all__ = ["Activity", "Envelope", "draw_activity", "envelope", "format_time", "
 MEAN_COLOR = "#1f4e79"
 HIGHEST_COLOR = "#a9c5de"
 SKIPPED_COLOR = "#f2c894"
+MOST_TICKS = 12
+TICK_ROOM = 80
+"""px for the label of a time."""
 EMPTY_TOP = 0.011
 """Where the axis of a chart without any motion ends: a little above 1 %."""
 _STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
@@ -104,7 +107,7 @@ def format_time(seconds: float, decimals: int = 0) -> str:
     return ("-" if seconds < 0 else "") + text + (f".{fraction:0{decimals}d}" if decimals else "")
 
 
-def time_ticks(start: float, end: float, most: int = 12) -> tuple[list[float], list[str]]:
+def time_ticks(start: float, end: float, most: int = MOST_TICKS) -> tuple[list[float], list[str]]:
     """At most ``most`` round times from ``start`` to ``end``, in s, and their labels."""
     least = (end - start) / (most - 1)
     days = 86400.0 * max(1, math.ceil(least / 86400))
@@ -127,7 +130,7 @@ def draw_activity(axes: Axes, activity: Activity, columns: int) -> tuple[str, li
     parts = envelope(activity, columns)
     start, end = float(parts.edges[0]), float(parts.edges[-1])
     axes.set_xlim(start, end)
-    axes.set_xticks(*time_ticks(start, end))
+    axes.set_xticks(*time_ticks(start, end, min(MOST_TICKS, max(2, columns // TICK_ROOM))))
 
     shares, times = activity.share[activity.counted], activity.times[activity.counted]
     top = EMPTY_TOP

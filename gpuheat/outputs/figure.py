@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 
 from gpuheat.outputs.activity import Activity, draw_activity
 from gpuheat.outputs.colormap import lookup_table
 from gpuheat.outputs.layout import CAPTION, Box, arrange
+from gpuheat.outputs.outlines import draw_outlines
 from gpuheat.outputs.page import Page, TextRuler
-from gpuheat.outputs.picture import as_bgr, colorize, encode_png, overlay, resize_heat
+from gpuheat.outputs.picture import as_bgr, colorize, encode_png, fitted, overlay, resize_heat
 from gpuheat.outputs.tone import ToneCurve, tone_curve
 
 if TYPE_CHECKING:
@@ -21,8 +21,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpuheat.outputs.style import PictureStyle
+    from gpuheat.zones import Area
 
-__all__ = ["bar_ticks", "draw_figure"]
+__all__ = [
+    "BAR",
+    "INK",
+    "LINE",
+    "MARGIN",
+    "MIN_WIDTH",
+    "SMALL",
+    "SOFT",
+    "TEXT",
+    "bar_ticks",
+    "draw_bar",
+    "draw_bar_of_shares",
+    "draw_figure",
+    "draw_head",
+    "draw_legend",
+    "head_height",
+]
 
 MARGIN = 60
 MIN_WIDTH = 1080
@@ -44,6 +61,7 @@ def draw_figure(
     subtitle: str,
     full_scale: str,
     activity: Activity | None = None,
+    areas: Sequence[Area] = (),
 ) -> bytes:
     """The background, the heat map and the overlay with a colour bar, as the bytes of a PNG file.
 
@@ -66,6 +84,8 @@ def draw_figure(
         What 100 % stands for, such as ``"100 % = 3.21 s of fixation"``.
     activity
         Drawn under the pictures where it is given.
+    areas
+        Zones whose outlines and names are drawn over the overlay.
 
     Raises
     ------
@@ -85,13 +105,13 @@ def draw_figure(
     heat = resize_heat(heat, background.shape[0], background.shape[1])
     boxes = arrange(background.shape[0], background.shape[1])
     pictures = {  # one after the other, to spare memory
-        "Overlay": _fitted(overlay(heat, background, style), boxes[0]),
-        "Background": _fitted(background, boxes[1]),
-        "Heat map": _fitted(colorize(heat, style), boxes[2]),
+        "Overlay": fitted(overlay(heat, background, style), boxes[0]),
+        "Background": fitted(background, boxes[1]),
+        "Heat map": fitted(colorize(heat, style), boxes[2]),
     }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter the font lacks is drawn as an empty box
-        return _draw(pictures, boxes, tone_curve(style.tone, heat), style, title, subtitle, full_scale, activity)
+        return _draw(pictures, boxes, tone_curve(style.tone, heat), style, title, subtitle, full_scale, activity, areas)
 
 
 def _draw(
@@ -103,39 +123,42 @@ def _draw(
     subtitle: str,
     full_scale: str,
     activity: Activity | None,
+    areas: Sequence[Area],
 ) -> bytes:
     ruler = TextRuler()
     block = max(box.right for box in boxes)
     width = max(MIN_WIDTH, block)
     facts = ruler.wrap(subtitle, width, TEXT)
-    facts_top = MARGIN + TITLE + 8
-    pictures_top = facts_top + round(LINE * TEXT * len(facts)) + 28
+    pictures_top = head_height(facts)
     bar_top = pictures_top + max(box.bottom for box in boxes) + 2 * TEXT + 34
     bar_bottom = bar_top + BAR + 8 + SMALL
     chart_top = bar_bottom + 2 * TEXT + 40
     bottom = bar_bottom if activity is None else chart_top + CHART + 2 * (SMALL + 16)
 
     page = Page(width + 2 * MARGIN, bottom + MARGIN)
-    page.text(MARGIN, MARGIN + TITLE, ruler.shorten(title, width, TITLE, bold=True), TITLE, INK, bold=True)
-    for line, text in enumerate(facts, 1):
-        page.text(MARGIN, facts_top + round(LINE * TEXT * line), text, TEXT, SOFT)
+    draw_head(page, ruler, title, facts, width)
     for (name, picture), box in zip(pictures.items(), boxes, strict=True):
         left, top = MARGIN + (width - block) // 2 + box.left, pictures_top + box.top
         page.text(left, top - CAPTION + TEXT, name, TEXT, INK, bold=True)
         page.picture(picture, left, top)
-    _draw_bar(page, ruler, Box(MARGIN, bar_top, width, BAR), curve, style, full_scale)
+        if name == "Overlay":
+            draw_outlines(page, ruler, Box(left, top, picture.shape[1], picture.shape[0]), areas)
+    draw_bar_of_shares(page, ruler, Box(MARGIN, bar_top, width, BAR), curve, style, full_scale)
     if activity is not None:
         _draw_chart(page, ruler, Box(MARGIN + CHART_LEFT, chart_top, width - CHART_LEFT, CHART), activity)
     return encode_png(page.render())
 
 
-def _fitted(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """The picture at the largest size that fits the box; far enlarged ones keep their pixels visible."""
-    height, width = picture.shape[:2]
-    factor = min(box.width / width, box.height / height)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC if factor < 6 else cv2.INTER_NEAREST
-    return cv2.resize(picture, size, interpolation=way).astype(np.uint8, copy=False)
+def head_height(facts: Sequence[str]) -> int:
+    """Where the pictures begin below a title and lines of facts, px."""
+    return MARGIN + TITLE + 8 + round(LINE * TEXT * len(facts)) + 28
+
+
+def draw_head(page: Page, ruler: TextRuler, title: str, facts: Sequence[str], width: int) -> None:
+    """The title, and below it the facts, line by line."""
+    page.text(MARGIN, MARGIN + TITLE, ruler.shorten(title, width, TITLE, bold=True), TITLE, INK, bold=True)
+    for line, text in enumerate(facts, 1):
+        page.text(MARGIN, MARGIN + TITLE + 8 + round(LINE * TEXT * line), text, TEXT, SOFT)
 
 
 def bar_ticks(curve: ToneCurve) -> list[tuple[float, str]]:
@@ -153,14 +176,31 @@ def bar_ticks(curve: ToneCurve) -> list[tuple[float, str]]:
     return sorted(ticks)
 
 
-def _draw_bar(page: Page, ruler: TextRuler, box: Box, curve: ToneCurve, style: PictureStyle, full_scale: str) -> None:
+def draw_bar_of_shares(
+    page: Page, ruler: TextRuler, box: Box, curve: ToneCurve, style: PictureStyle, full_scale: str
+) -> None:
+    """The colour bar of a heat map, with what 100 % stands for."""
     name = "Share of the maximum" if curve.kind == "linear" else f"Share of the maximum ({style.tone} tone)"
+    draw_bar(page, ruler, box, style.colormap, bar_ticks(curve), name=name, meaning=full_scale)
+
+
+def draw_bar(
+    page: Page,
+    ruler: TextRuler,
+    box: Box,
+    colormap: str,
+    ticks: Sequence[tuple[float, str]],
+    *,
+    name: str,
+    meaning: str,
+) -> None:
+    """A colour bar with its name above it on the left, what it means on the right, and ticks below it."""
     page.text(box.left, box.top - 14, name, TEXT, INK, bold=True)
     room = box.width - ruler.width(name, TEXT, bold=True) - 2 * TEXT
-    page.text(box.right, box.top - 14, ruler.shorten(full_scale, room, TEXT), TEXT, INK, align="right")
-    colors = lookup_table(style.colormap)[np.linspace(0, 255.999, box.width).astype(np.uint8)]
+    page.text(box.right, box.top - 14, ruler.shorten(meaning, room, TEXT), TEXT, INK, align="right")
+    colors = lookup_table(colormap)[np.linspace(0, 255.999, box.width).astype(np.uint8)]
     page.picture(np.broadcast_to(colors, (box.height, box.width, 3)), box.left, box.top)
-    for place, label in bar_ticks(curve):
+    for place, label in ticks:
         x = box.left + place * box.width
         align: Literal["left", "right", "center"] = "left" if place == 0 else "right" if place == 1 else "center"
         page.rule(x, box.bottom, 7, SOFT)
@@ -171,7 +211,11 @@ def _draw_chart(page: Page, ruler: TextRuler, box: Box, activity: Activity) -> N
     facts, legend = draw_activity(page.axes(box, SMALL, SOFT), activity, box.width)
     page.text(MARGIN, box.top - 18, "Picture in motion over time", TEXT, INK, bold=True)
     page.text(box.right, box.top - 18, facts, TEXT, INK, align="right")
-    left, baseline = float(box.left), box.bottom + 2 * (SMALL + 14)
+    draw_legend(page, ruler, box.left, box.bottom + 2 * (SMALL + 14), legend)
+
+
+def draw_legend(page: Page, ruler: TextRuler, left: float, baseline: float, legend: list[tuple[str, str]]) -> None:
+    """One line: what each colour means."""
     for color, meaning in legend:
         page.text(left, baseline, "\N{BLACK SQUARE}", SMALL, color)
         left += 1.1 * SMALL

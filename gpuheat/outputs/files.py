@@ -9,20 +9,38 @@ import signal
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
 from gpuheat.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType, TracebackType
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["OutputFolder"]
+__all__ = ["ArrayParts", "OutputFolder"]
+
+
+@dataclass(frozen=True)
+class ArrayParts:
+    """An array that is never there as a whole: its shape and dtype, and its parts along the first axis, in order."""
+
+    shape: tuple[int, ...]
+    dtype: DTypeLike
+    parts: Iterable[NDArray[Any]]
+
+    def write(self, file: IO[bytes]) -> None:
+        """Write it as a ``.npy`` file."""
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(self.dtype)), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(file, header | {"shape": self.shape})
+        for part in self.parts:
+            file.write(np.ascontiguousarray(part, self.dtype).data)
 
 
 class OutputFolder:
@@ -105,23 +123,42 @@ class OutputFolder:
         with self._staged(name) as file:
             np.save(file, array, allow_pickle=False)
 
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any] | ArrayParts]) -> None:
+        """Write arrays as a compressed ``.npz`` file, part by part those that come in parts."""
+        with self._staged(name) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as members:
+            for each, array in arrays.items():
+                with members.open(f"{each}.npy", "w", force_zip64=True) as member:
+                    if isinstance(array, ArrayParts):
+                        array.write(member)
+                    else:
+                        np.lib.format.write_array(member, array, allow_pickle=False)
+
     @contextmanager
-    def _staged(self, name: str) -> Iterator[IO[bytes]]:
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise OptionError(f"a result file needs a plain file name, got {name!r}")
-        if (self.path / name).is_dir():
-            raise IsADirectoryError(f"{self.path / name} is a folder; move it away, a file of that name goes there")
+    def staged_path(self, name: str) -> Iterator[Path]:
+        """Where somebody else is to write a file, from scratch, until the block ends."""
+        self.check_name(name)
         try:
             if self._staging is None:
                 self._staging = Path(tempfile.mkdtemp(prefix=".gpuheat-", dir=self.path))
-            with (self._staging / name).open("xb") as file:
-                yield file
-                file.flush()
+            yield self._staging / name
+            with (self._staging / name).open("rb") as file:
                 os.fsync(file.fileno())
         except OSError as error:
             reason = error.strerror or f"{error}; is the disk full?"  # NumPy says only how many bytes were written
             raise OutputError(f"cannot write {self.path / name}: {reason}") from error
         self._names.append(name)
+
+    def check_name(self, name: str) -> None:
+        """Raise an error unless a file of this name can be written here."""
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise OptionError(f"a result file needs a plain file name, got {name!r}")
+        if (self.path / name).is_dir():
+            raise IsADirectoryError(f"{self.path / name} is a folder; move it away, a file of that name goes there")
+
+    @contextmanager
+    def _staged(self, name: str) -> Iterator[IO[bytes]]:
+        with self.staged_path(name) as path, path.open("xb") as file:
+            yield file
 
     def _publish(self) -> None:
         if self._staging is None:

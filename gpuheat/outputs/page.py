@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.font_manager import FontProperties
     from numpy.typing import NDArray
@@ -19,6 +21,7 @@ DPI = 100
 PT = 72 / DPI
 """Points in a px."""
 RULE_COLOR = "#d5dae0"
+RIM_COLOR = "#14181d"
 
 
 class TextRuler:
@@ -102,6 +105,47 @@ class Page:
 
         ys = (1 - top / self._height, 1 - (top + length) / self._height)
         self._figure.add_artist(Line2D([x / self._width] * 2, ys, color=color, linewidth=1))
+
+    def outline(self, corners: Sequence[tuple[float, float]], within: Box, *, dashed: bool) -> None:
+        """A closed line of 2 px through the corners, as far as it lies in a box.
+
+        It is light, with a dark rim, so that it shows on anything.
+        """
+        from matplotlib.patches import Polygon
+        from matplotlib.patheffects import withStroke
+        from matplotlib.transforms import Bbox, TransformedBbox
+
+        line = Polygon(
+            [(x / self._width, 1 - y / self._height) for x, y in corners],
+            closed=True,
+            fill=False,
+            edgecolor="white",
+            linewidth=2 * PT,
+            linestyle=(0, (5, 3)) if dashed else "solid",
+            joinstyle="round",
+            transform=self._figure.transFigure,
+            path_effects=[withStroke(linewidth=4 * PT, foreground=RIM_COLOR, alpha=0.6)],
+        )
+        self._figure.add_artist(line)
+        box = Bbox.from_extents(
+            within.left / self._width,
+            1 - within.bottom / self._height,
+            within.right / self._width,
+            1 - within.top / self._height,
+        )
+        line.set_clip_box(TransformedBbox(box, self._figure.transFigure))
+
+    def label(self, box: Box, text: str, size: float) -> None:
+        """A short text, light on dark, in a box that has room for it."""
+        from matplotlib.patches import Rectangle
+
+        corner = (box.left / self._width, 1 - box.bottom / self._height)
+        extent = box.width / self._width, box.height / self._height
+        chip = Rectangle(
+            corner, *extent, facecolor=RIM_COLOR, alpha=0.72, linewidth=0, transform=self._figure.transFigure
+        )
+        self._figure.add_artist(chip)
+        self.text(box.left + (box.height - size) / 2, box.bottom - 0.36 * size, text, size, "white")
 
     def axes(self, box: Box, size: float, color: str) -> Axes:
         """Axes for a chart over time: light horizontal rules, labels of ``size`` px."""

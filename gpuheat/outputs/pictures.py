@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gpuheat.outputs.figure import draw_figure
-from gpuheat.outputs.picture import colorize, encode_png, overlay, resize_heat
+from gpuheat.outputs.picture import colorize, encode_jpeg, encode_png, overlay, resize_heat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from gpuheat.outputs.activity import Activity
     from gpuheat.outputs.files import OutputFolder
     from gpuheat.outputs.style import PictureStyle
+    from gpuheat.zones import Area
 
-__all__ = ["write_pictures"]
+__all__ = ["on_paper", "write_pictures"]
 
 PAPER: Final = 236  # the grey of a background that is not there
+JPEG_MOST: Final = 65_500  # px along a side of a JPEG
 
 
 def write_pictures(
@@ -31,8 +35,9 @@ def write_pictures(
     subtitle: str,
     full_scale: str,
     activity: Activity | None = None,
+    areas: Sequence[Area] = (),
 ) -> None:
-    """Write ``heatmap.png`` and ``overlay.png``, of the background's size, and ``figure.png``.
+    """Write ``background.jpg``, ``heatmap.png`` and ``overlay.png``, of the background's size, and ``figure.png``.
 
     Parameters
     ----------
@@ -44,11 +49,12 @@ def write_pictures(
         (H, W, 3) uint8 BGR; None is plain light grey, of the heat's size.
     style
         Colour map, tone and opacity.
-    title, subtitle, full_scale, activity
+    title, subtitle, full_scale, activity, areas
         What the figure says; see :func:`gpuheat.outputs.figure.draw_figure`.
     """
-    if background is None:
-        background = np.full((*heat.shape, 3), PAPER, np.uint8)
+    background = on_paper(background, *heat.shape)
+    if max(background.shape) <= JPEG_MOST:
+        out.write("background.jpg", encode_jpeg(background))
     heat = resize_heat(heat, *background.shape[:2])
     out.write("heatmap.png", encode_png(colorize(heat, style)))
     out.write("overlay.png", encode_png(overlay(heat, background, style)))
@@ -60,5 +66,11 @@ def write_pictures(
         subtitle=subtitle,
         full_scale=full_scale,
         activity=activity,
+        areas=areas,
     )
     out.write("figure.png", figure)
+
+
+def on_paper(background: NDArray[np.uint8] | None, height: int, width: int) -> NDArray[np.uint8]:
+    """The background; plain light grey of this size where there is none."""
+    return np.full((height, width, 3), PAPER, np.uint8) if background is None else background

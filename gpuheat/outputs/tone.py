@@ -58,6 +58,15 @@ class ToneCurve:
             toned = toned / saturation
         return toned
 
+    def inverse(self, place: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The smallest shares of the maximum that have these places on the colour map."""
+        share: NDArray[np.float32] = place * np.float32(self.saturation)
+        if self.kind == "sqrt":
+            share = np.square(place)
+        elif self.kind == "log":
+            share = np.expm1(place * LOG_TOP) / LOG_GAIN
+        return share
+
 
 def check_tone(tone: str) -> str:
     """The tone in its one spelling; `OptionError` if there is none of that name."""

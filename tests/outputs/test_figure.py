@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,18 +16,26 @@ from hypothesis import strategies as st
 
 from gpuheat.outputs.activity import MEAN_COLOR, SKIPPED_COLOR, Activity
 from gpuheat.outputs.figure import bar_ticks, draw_figure
-from gpuheat.outputs.layout import CAPTION, MAX_HEIGHT, MAX_WIDTH, arrange
+from gpuheat.outputs.layout import CAPTION, MAX_HEIGHT, MAX_WIDTH, Box, arrange
+from gpuheat.outputs.outlines import place_name
 from gpuheat.outputs.page import TextRuler
 from gpuheat.outputs.picture import colorize, overlay
 from gpuheat.outputs.style import PictureStyle
 from gpuheat.outputs.tone import ToneCurve
+from gpuheat.zones import Area, Zone, Zones
 
 STYLE = PictureStyle("turbo", alpha="value")
 
 
-def draw(heat: np.ndarray, background: np.ndarray, activity: Activity | None = None, **texts: str) -> np.ndarray:
+def draw(
+    heat: np.ndarray,
+    background: np.ndarray,
+    activity: Activity | None = None,
+    areas: Sequence[Area] = (),
+    **texts: str,
+) -> np.ndarray:
     texts = {"title": "Title", "subtitle": "Facts", "full_scale": "100 % = 3.21 s"} | texts
-    png = draw_figure(heat=heat, background=background, style=STYLE, activity=activity, **texts)
+    png = draw_figure(heat=heat, background=background, style=STYLE, activity=activity, areas=areas, **texts)
     page = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert page is not None
     return page
@@ -168,3 +179,57 @@ draw_figure(heat=np.zeros((4, 4), np.float32), background=np.zeros((4, 4), np.ui
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def outlined(*zones: Zone) -> tuple[np.ndarray, np.ndarray]:
+    """Where the overlay on a page differs when these zones are drawn on it, (h, w) bool, and the page."""
+    heat, grey = np.zeros((576, 768), np.float32), np.full((576, 768), 90, np.uint8)
+    page = draw(heat, grey, areas=Zones(zones).placed(768, 576))
+    changed = (page != draw(heat, grey)).any(axis=2)
+    rows, columns = where(draw(heat, grey), "#5a5a5a")
+    top, left = rows.min(), columns.min()
+    box = arrange(576, 768)[0]
+    assert not changed[:top].any()
+    assert not changed[:, :left].any()
+    assert not changed[top + box.height :].any()
+    assert not changed[:, left + box.width :].any()
+    return changed[top : top + box.height, left : left + box.width], page
+
+
+def test_outlines_lie_where_the_zones_do() -> None:
+    changed, page = outlined(Zone("door", ((192, 144), (576, 144), (576, 432), (192, 432))))
+    height, width = changed.shape
+    for line in (changed[height // 4], changed[3 * height // 4 - 1]):
+        columns = np.flatnonzero(line)
+        assert abs(columns.min() - width / 4) <= 3
+        assert abs(columns.max() - 3 * width / 4) <= 3
+    inner = changed[height // 4 + 60 : 3 * height // 4 - 5, width // 4 + 5 : 3 * width // 4 - 5]
+    assert not inner.any()  # the name is above, and nothing is filled
+    assert (page == 255).all(axis=2).sum() > 1000
+
+
+def test_zones_beyond_the_picture_are_cut_off_at_its_border() -> None:
+    around = Zone("around", ((-500, -500), (1500, -500), (1500, 1500), (-500, 1500)), "include")
+    changed, _ = outlined(around, Zone("left out", ((600, -90), (900, 300), (700, 700)), "exclude"))
+    assert changed.any()
+
+
+@pytest.mark.parametrize("kind", ["zone", "include"])
+def test_names_lie_in_their_zones_and_cover_no_other(kind: Any) -> None:
+    picture = Box(60, 170, 768, 576)
+    diamond = Zone("diamond", ((300, 0), (600, 300), (300, 576), (0, 300)), kind)
+    areas = Zones((diamond, *(replace(diamond, name=f"{number}") for number in range(20)))).placed(768, 576)
+    taken: list[Box] = []
+    for area in areas:
+        box = place_name(taken, picture, area, 120, 27)
+        for x in (box.left, box.right):
+            for y in (box.top, box.bottom):
+                assert area.polygon.contains([x - picture.left], [y - picture.top])[0]
+        assert not any(
+            box.left < other.right and other.left < box.right and box.top < other.bottom and other.top < box.bottom
+            for other in taken
+        )
+        taken.append(box)
+    (small,) = Zones((Zone("small", ((760, 570), (768, 570), (768, 576), (760, 576)), kind),)).placed(768, 576)
+    box = place_name([], picture, small, 120, 27)
+    assert (box.right, box.bottom) == (picture.right, picture.bottom)

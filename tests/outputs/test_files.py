@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpuheat.errors import OptionError
+from gpuheat.errors import OptionError, OutputError
 from gpuheat.outputs.files import OutputFolder
 
 
@@ -142,3 +142,19 @@ def test_ctrl_c_while_files_get_their_names_waits_until_all_have(
         write_all(tmp_path, "a", "b")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_somebody_else_writes_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path) as out, out.staged_path("video.mp4") as path:
+        path.write_bytes(b"half")
+        assert [*tmp_path.glob("*.mp4")] == []
+        path.write_bytes(b"whole")
+    assert (tmp_path / "video.mp4").read_bytes() == b"whole"
+    failed = pytest.raises(TypeError)
+    with failed, OutputFolder(tmp_path) as out, out.staged_path("video.mp4") as path, path.open("wb") as file:
+        file.write("no bytes")  # type: ignore[arg-type]
+    assert (tmp_path / "video.mp4").read_bytes() == b"whole"
+    missing = pytest.raises(OutputError, match=r"cannot write .*never\.mp4: No such file")
+    with missing, OutputFolder(tmp_path) as out, out.staged_path("never.mp4"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
