@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 import gpuheat
 from gpuheat.backends import Backend, get_backend
 from gpuheat.errors import InputError, OptionError
-from gpuheat.fixation.counter import FixationCounter
 from gpuheat.fixation.heatmap import FixationHeatmap
+from gpuheat.fixation.recording import NO_DURATION, RecordingHistograms, check_weight, facts_of
+from gpuheat.fixation.zones import FixationZones
+from gpuheat.grid import BinGrid
 from gpuheat.inputs.eyetracking import find_export, find_reference_image, read_eyetracking
 from gpuheat.inputs.image import read_image
+from gpuheat.inputs.remote import Place, file_at
+from gpuheat.inputs.zones import read_zones
 from gpuheat.jobs.recordings import Recordings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fixation_heatmap"]
+    from gpuheat.fixation.recording import Unit
+    from gpuheat.inputs.eyetracking import EyeTracking
+    from gpuheat.zones import Zones
+
+__all__ = ["counted_fixations", "fixation_heatmap"]
 
 
 def fixation_heatmap(
@@ -37,6 +44,7 @@ def fixation_heatmap(
     bins: int = 300,
     recordings: Sequence[str] | None = None,
     equal_recordings: bool = False,
+    zones: Zones | Mapping[str, object] | str | PathLike[str] | None = None,
     x: str | None = None,
     y: str | None = None,
     duration: str | None = None,
@@ -50,12 +58,12 @@ def fixation_heatmap(
     Parameters
     ----------
     source
-        An export's file or folder, a table with the Arrow PyCapsule interface (pandas, polars, DuckDB), or a
-        list of these; a fixation that is in several of them counts once. See
-        :func:`gpuheat.inputs.eyetracking.read_eyetracking` for the formats.
+        An export's file or folder, also at an address that fsspec reads (``s3://``, ``gs://``, ``https://`` ...), a
+        table with the Arrow PyCapsule interface (pandas, polars, DuckDB), or a list of these; a fixation that is in
+        several of them counts once. See :func:`gpuheat.inputs.eyetracking.read_eyetracking` for the formats.
     reference
-        The reference image: a file, or (h, w, 3) uint8 BGR. None: the ``reference_image.*`` beside the
-        export, unless there is a size.
+        The reference image: a file, also at an address, or (h, w, 3) uint8 BGR. None: the ``reference_image.*`` beside
+        the export, unless there is a size.
     size
         (width, height) of the image in px where there is no image.
     weight
@@ -72,6 +80,10 @@ def fixation_heatmap(
         Ids of the recordings to use; None is all of them.
     equal_recordings
         Every recording weighs the same. False: they add up, and long ones weigh more, as in Pupil Cloud.
+    zones
+        Named polygons on the reference image: :class:`gpuheat.Zones`, a JSON file of them, or what it holds. Those of
+        the kind "zone" are areas of interest (``zones`` of the result); of the others, "include" and "exclude", it
+        depends which points count at all.
     x, y, duration, normalized
         The columns of a table that is no known export, and whether positions are shares of the image's size.
     min_confidence
@@ -86,9 +98,55 @@ def fixation_heatmap(
     ExportError
         If a source cannot be read as an export.
     InputError
-        If the reference image cannot be read.
+        If the reference image or the zones cannot be read, or do not fit.
     OptionError
         If an option is outside its range or in conflict with another, or neither reference nor size is known.
+    """
+    options: dict[str, Any] = {
+        "reference": reference,
+        "size": size,
+        "weight": weight,
+        "use": use,
+        "scale": scale,
+        "bins": bins,
+        "recordings": recordings,
+        "equal_recordings": equal_recordings,
+        "zones": zones,
+        "x": x,
+        "y": y,
+        "duration": duration,
+        "normalized": normalized,
+        "min_confidence": min_confidence,
+        "unfixated_gaze": unfixated_gaze,
+        "backend": backend,
+    }
+    return counted_fixations(source, lambda each, how: [read_eyetracking(one, **how) for one in each], **options)
+
+
+def counted_fixations(
+    source: object,
+    read: Callable[[Sequence[object], dict[str, Any]], list[EyeTracking]],
+    *,
+    reference: str | PathLike[str] | NDArray[np.uint8] | None,
+    size: tuple[int, int] | None,
+    weight: Literal["duration", "count"] | None,
+    use: Literal["fixations", "gaze"],
+    scale: float,
+    bins: int,
+    recordings: Sequence[str] | None,
+    equal_recordings: bool,
+    zones: Zones | Mapping[str, object] | str | PathLike[str] | None,
+    x: str | None,
+    y: str | None,
+    duration: str | None,
+    normalized: bool,
+    min_confidence: float,
+    unfixated_gaze: bool,
+    backend: str | Backend,
+) -> FixationHeatmap:
+    """What :func:`fixation_heatmap` does, which has the same options; ``read`` reads all sources in their order.
+
+    It is called with them and with the options of :func:`gpuheat.inputs.eyetracking.read_eyetracking`.
     """
     began = time.perf_counter()
     if use == "gaze" and weight == "duration":
@@ -99,9 +157,9 @@ def fixation_heatmap(
         weight = "count" if use == "gaze" or (x is not None and duration is None) else "duration"
     if weight == "duration" and x is not None and duration is None:
         raise OptionError("to weigh by duration name the column of the duration, or weigh by count")
-    if weight not in ("duration", "count"):
-        raise OptionError(f"weight must be 'duration' or 'count', got {weight!r}")
+    check_weight(weight)
     backend = get_backend(backend)
+    polygons = None if zones is None else read_zones(zones)
     sources = _sources(source, use)
     try:
         background, image_name, (width, height) = _reference(reference, size, sources)
@@ -109,47 +167,44 @@ def fixation_heatmap(
         for each in sources:  # something that is no export at all is better told so
             read_eyetracking(each, size=None, use=use, x=x, y=y, duration=duration, normalized=normalized)
         raise
-    exports = [
-        read_eyetracking(
-            each,
-            size=(width, height),
-            use=use,
-            x=x,
-            y=y,
-            duration=duration,
-            normalized=normalized,
-            min_confidence=min_confidence,
-            unfixated_gaze=unfixated_gaze,
-        )
-        for each in sources
-    ]
+    areas = () if polygons is None else polygons.placed(width, height)
+    measured = tuple(area for area in areas if area.zone.kind == "zone")
+    exports = read(
+        sources,
+        {
+            "size": (width, height),
+            "use": use,
+            "x": x,
+            "y": y,
+            "duration": duration,
+            "normalized": normalized,
+            "min_confidence": min_confidence,
+            "unfixated_gaze": unfixated_gaze,
+            "timed": bool(measured),
+        },
+    )
     rows = Recordings(exports)
     if use == "fixations":
         rows.drop_repeated_fixations()
-    if recordings is not None:
-        rows.select([recordings] if isinstance(recordings, str) else recordings)
+    rows.watch(areas)
+    selected = None if recordings is None else rows.select(recordings)
+    grid = BinGrid.for_image(width, height, bins)
+    by_recording = tuple(
+        RecordingHistograms.counted(
+            backend, grid, x_px, y_px, microseconds, timed, recording=each, name=rows.names.get(each)
+        )
+        for each, x_px, y_px, microseconds, timed in rows
+    )
     if weight == "duration":
-        rows.drop_without_duration()
-    counter = FixationCounter(width, height, bins=bins, backend=backend)
-    balanced = np.zeros(counter.grid.shape) if equal_recordings else None
-    found = {}
-    for recording, x_px, y_px, microseconds in rows:
-        part = FixationCounter(width, height, bins=bins, backend=backend)
-        part.push(x_px, y_px, microseconds if weight == "duration" else None)
-        total = int(part.histogram.sum())
-        if balanced is not None and total > 0:
-            balanced += part.histogram / total
-        counter.merge(part)
-        found[recording] = {"points": part.points} | ({"duration_s": total / 1e6} if weight == "duration" else {})
-    heatmap = FixationHeatmap.from_histogram(
-        counter.histogram,
-        counter.grid,
-        points=counter.points,
+        rows.dropped[NO_DURATION] = sum(each.points - each.points_timed for each in by_recording)
+    unit: Unit = "gaze" if use == "gaze" else weight
+    heatmap = FixationHeatmap.from_recordings(
+        by_recording,
+        grid,
+        unit=unit,
         scale=scale,
         backend=backend,
-        balanced=balanced,
-        unit="gaze" if use == "gaze" else weight,
-        recordings=len(found),
+        equal_recordings=equal_recordings,
         background=background,
         settings={
             "use": use,
@@ -157,11 +212,15 @@ def fixation_heatmap(
             "equal_recordings": equal_recordings,
             "min_confidence": min_confidence,
             "unfixated_gaze": unfixated_gaze,
-            "selected_recordings": None if recordings is None else [*recordings],
+            "selected_recordings": selected,
+            "zones": None if polygons is None else polygons.label,
+            "zones_mask": None if polygons is None else polygons.mask_label,
         },
     )
     return replace(
         heatmap,
+        zones=FixationZones(measured, use == "gaze", rows.looks_at(measured)) if measured else None,
+        areas=areas,
         facts={
             "gpuheat": gpuheat.__version__,
             "inputs": [
@@ -175,8 +234,9 @@ def fixation_heatmap(
                 for export in exports
             ],
             "left_out": rows.dropped,
+            **({"sections": rows.sections} if measured else {}),
             "reference_image": image_name,
-            "recordings": found,
+            "recordings": facts_of(by_recording, weight),
             "backend": {"name": backend.name, "device": backend.device},
             "warnings": [warning for export in exports for warning in export.warnings],
             "time": {"seconds": time.perf_counter() - began},
@@ -190,10 +250,16 @@ def _sources(source: object, use: Literal["fixations", "gaze"]) -> list[object]:
     if not several:
         raise OptionError("no source was given: name at least one export")
     found = [find_export(each, use) if isinstance(each, str | PathLike) else each for each in several]
-    files = [each.resolve() for each in found if isinstance(each, Path)]
+    files = [each.resolve() for each in found if isinstance(each, Place)]
+    shown = {str(file): file for file in files}
     for file in files:
         if use == "gaze" and files.count(file) > 1:
             raise OptionError(f"{file} is given more than once: its gaze samples would count as often")
+        if shown[str(file)] != file:
+            raise OptionError(
+                f"{file}: two addresses differ only in what is never shown (user, password, query), so that their "
+                "recordings could not be told apart: give files with other paths"
+            )
     return found
 
 
@@ -220,6 +286,8 @@ def _reference(
                 "there is no reference_image.* beside the export: name the image (reference), or its size in px (size)"
             )
         (reference,) = images
+    if not isinstance(reference, np.ndarray):
+        reference = file_at(reference)
     image = reference if isinstance(reference, np.ndarray) else read_image(reference)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from hashlib import sha256
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any, Final
 
 from gpuheat.errors import VideoError
 from gpuheat.inputs.address import origin_of
+from gpuheat.inputs.remote import RemoteFile
 from gpuheat.inputs.watch import Watch
 from gpuheat.jobs.threads import outcome, start
 
@@ -27,10 +29,11 @@ def is_read_once(video: str | os.PathLike[str]) -> bool:
 
 def identity_of(video: str | os.PathLike[str]) -> dict[str, Any]:
     """What tells a file from others, and its name, which does not; None for each where it cannot be read."""
-    identity = {"name": Path(video).name, "bytes": None, "modified": None, "sha256": None}
-    watch = Watch(Path(video))
+    file = video if isinstance(video, RemoteFile) else Path(video)
+    identity = {"name": file.name, "bytes": None, "modified": None, "sha256": None}
+    watch = Watch(str(file))
     with suppress(OSError, VideoError):  # whoever reads the video has to tell of it
-        identity |= outcome(start(lambda: _contents(Path(video), watch), "identity"), watch)
+        identity |= outcome(start(lambda: _contents(file, watch), "identity"), watch)
     return identity
 
 
@@ -47,14 +50,14 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [*differing, *(["its first or last bytes are others"] if before["sha256"] != now["sha256"] else [])]
 
 
-def _contents(video: Path, watch: Watch) -> dict[str, Any]:
+def _contents(video: Path | RemoteFile, watch: Watch) -> dict[str, Any]:
     with watch, video.open("rb") as file:
-        status = os.fstat(file.fileno())
+        status = video.stat() if isinstance(video, RemoteFile) else os.fstat(file.fileno())
         ends = _piece(file, 0) + _piece(file, max(0, status.st_size - ENDS))
     return {"bytes": status.st_size, "modified": status.st_mtime_ns, "sha256": sha256(ends).hexdigest()}
 
 
-def _piece(file: IO[bytes], at: int) -> bytes:
+def _piece(file: IO[bytes] | BufferedIOBase, at: int) -> bytes:
     try:
         file.seek(at)
         return file.read(ENDS)

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Refresh", "with_cuts"]
 
 
-def with_cuts(frames: Iterable[Frame], reader: LiveReader, tally: Tally) -> Iterator[Frame]:
-    """The frames of a reader, not all of them maybe; the tally is cut where the reader was interrupted."""
+def with_cuts(frames: Iterable[tuple[Frame, bool]], reader: LiveReader, tally: Tally) -> Iterator[tuple[Frame, bool]]:
+    """What was read ahead, not all frames of a reader maybe; the tally is cut where the reader was interrupted."""
     passed = 0  # interruptions
-    for frame in frames:
+    for frame, is_ahead in frames:
         before = passed
         while passed < len(reader.first_frames) and reader.first_frames[passed] <= frame.number:
             passed += 1
         if passed > before:
             tally.cut()
-        yield frame
+        yield frame, is_ahead
 
 
 class Refresh:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from gpuheat.motion.heatmap import MotionHeatmap
+    from gpuheat.zones import Zones
 
 __all__ = ["motion_heatmap"]
 
@@ -39,9 +40,12 @@ def motion_heatmap(
     duration: float | str | Fraction | None = None,
     downscale: int = 1,
     mask: ArrayLike | str | PathLike[str] | None = None,
+    zones: Zones | Mapping[str, object] | str | PathLike[str] | None = None,
     max_changed: float = 1.0,
     background: str | PathLike[str] | NDArray[np.uint8] = "mean",
     blur: float = 0.0,
+    slice: float | str | Fraction | None = None,  # noqa: A002
+    slices: int | None = None,
     times: Sequence[float] | None = None,
     backend: str | Backend = "auto",
     decode: Literal["auto", "cpu", "gpu"] = "auto",
@@ -82,6 +86,9 @@ def motion_heatmap(
     mask
         (h, w) array or image of the size of the picture as shown: pixels count only where it is not zero.
         With ``downscale`` a block counts if all of its pixels do.
+    zones
+        Named polygons on the picture as shown: :class:`gpuheat.Zones`, a JSON file of them, or what it holds. Those of
+        the kind "zone" are measured (``zones`` of the result); of the others, "include" and "exclude", a mask is made.
     max_changed
         Pairs in which more than this share of the pixels moved are reported, but not counted.
     background
@@ -89,6 +96,12 @@ def motion_heatmap(
         ``pixels="luma"`` the mean is grey.
     blur
         Standard deviation, in px of the counts, of a Gaussian blur of the heat.
+    slice
+        Make a map of every so many s, too: the result's ``slices``, which add up to the whole. Of every so many pairs
+        for frames without times.
+    slices
+        The same, of so many stretches of one length, where the header tells how long the video is. (Where it turns out
+        longer, there are more.)
     times
         Time of each frame, s, for frames in memory.
     backend
@@ -119,7 +132,7 @@ def motion_heatmap(
     IncompleteError
         If reading had to stop half way; its ``heatmap`` is what was counted so far.
     InputError
-        If frames, mask or background do not fit, or no frame lies between start and end; if the checkpoint is of
+        If frames, mask, zones or background do not fit, or no frame lies between start and end; if the checkpoint is of
         other videos.
     OptionError
         If an option is outside its range, or the checkpoint was made with other settings.
@@ -137,9 +150,12 @@ def motion_heatmap(
         "duration": duration,
         "downscale": downscale,
         "mask": mask,
+        "zones": zones,
         "max_changed": max_changed,
         "background": background,
         "blur": blur,
+        "slice": slice,
+        "slices": slices,
         "times": times,
         "backend": backend,
         "decode": decode,

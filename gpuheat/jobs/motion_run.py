@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import gpuheat
+from gpuheat.backends.cpu_loops import at_most, processors
 from gpuheat.errors import IncompleteError, InputError, OptionError, VideoError
 from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.arrays import ArrayFrames
@@ -21,6 +20,7 @@ from gpuheat.inputs.live import LiveReader
 from gpuheat.inputs.video import VideoReader
 from gpuheat.inputs.watch import Watch
 from gpuheat.jobs.checkpoint import Checkpoint
+from gpuheat.jobs.counted_video import ReadVideo, one_result
 from gpuheat.jobs.find_again import begin_before_last
 from gpuheat.jobs.live import with_cuts
 from gpuheat.jobs.read_ahead import read_ahead
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
     from gpuheat.inputs.frames import Frame, FrameReader
     from gpuheat.motion.heatmap import MotionHeatmap
+    from gpuheat.motion.sliced import Slicing
 
-__all__ = ["NO_CHECKPOINT", "MotionRun", "NoFrameError", "last_frame"]
+__all__ = ["NO_CHECKPOINT", "MotionRun", "NoFrameError", "last_frame", "opened"]
 
-ONE_FRAME: Final = "only one frame was looked at: there is no pair to compare, and the map is empty"
+BUSY: Final = 4
+"""While frames are waited for, one of so many processors counts: to compare takes that much less than to decode."""
 NO_CHECKPOINT: Final = "a checkpoint is for all frames of video files, not for frames in memory or live video"
 log = logging.getLogger("gpuheat")
 
@@ -53,8 +55,9 @@ class MotionRun:
 
     The options, those of :class:`Recipe` among them, are those of :func:`gpuheat.motion_heatmap`, which say what is
     wrong with them. A run may follow others: ``later`` moves the times of the pairs by so many s, but not the stretch,
-    and ``looked_at`` frames were seen before. ``between`` is called between two frames, or two parts of a video, when
-    all that was read was counted; so is ``progress``, which may raise an exception to end counting there.
+    ``looked_at`` frames were seen before, and ``slicing`` is that of all. ``between`` is called between two frames, or
+    two parts of a video, when all that was read was counted; so is ``progress``, which may raise an exception to end
+    counting there. ``seen`` is called after every frame that is counted, which needs a half-life: one after the other.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class MotionRun:
         duration: Any = None,
         later: Fraction = Fraction(0),
         looked_at: int = 0,
+        slicing: Slicing | None = None,
         between: Callable[[MotionRun], None] | None = None,
+        seen: Callable[[MotionRun], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = True,
         **options: Any,
@@ -77,15 +82,26 @@ class MotionRun:
         self.stretch = Stretch(every, start, end_of(start, end, duration))
         self._recipe = recipe = Recipe(**options)
         if recipe.keyframes:
-            self._opened = _key_frames(source, recipe, every)
+            opening = _key_frames(source, recipe, every)
         else:
-            self._opened = _opened(source, times, recipe, self.stretch.end)
-        self.reader = self._opened.__enter__()
+            opening = opened(source, times, recipe, self.stretch.end)
+        self._opened = ExitStack()
+        reader = self._opened.enter_context(opening)
+        self.reader: FrameReader | ReadVideo = reader
+        recipe.cut_into_slices(self.stretch, _length(reader, self.stretch))
         # whoever gave an array may write into it again
         shared_memory = not isinstance(source, str | PathLike)
-        self._counting = replace(recipe.counting, copy=shared_memory, later=later)
+        self._counting = replace(
+            recipe.counting,
+            copy=shared_memory,
+            one_by_one=seen is not None,
+            later=later,
+            slicing=slicing or recipe.counting.slicing,
+        )
         self.tally = Tally(self._counting, recipe.scene.following(looked_at))
         self._between = between
+        self._seen = seen
+        self.later = later
         self._position: dict[str, Any] = {}
         self.checkpoint = None if checkpoint is None else self._with_checkpoint(checkpoint, resume)
 
@@ -118,6 +134,13 @@ class MotionRun:
             raise IncompleteError(str(error), self.result(str(error))) from error
         if self.tally.counter is None:
             raise NoFrameError(f"no frame lies between start and end: {self.stretch.frames_seen}")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close a video that was counted: what decodes takes more memory than a result."""
+        if isinstance(self.reader, VideoReader):
+            self.reader = ReadVideo.of(self.reader)
+            self._opened.close()
 
     @property
     def counted_any(self) -> bool:
@@ -176,32 +199,27 @@ class MotionRun:
 
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
-        reader, tally = self.reader, self.tally
-        result = tally.result(self._recipe.blur, reader.rotation)
-        seconds = time.perf_counter() - self._began
-        compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts), "stopped": stopped}
-        warnings = [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])]
-        speed = {"frames_per_second": reader.frames_decoded / seconds, "jobs": self._jobs}
-        return replace(
-            result,
-            settings=self._recipe.settings_of(result, self.stretch),
-            facts={
-                "gpuheat": gpuheat.__version__,
-                "input": reader.facts | compared,
-                "backend": self._recipe.backend_facts,
-                "warnings": warnings if stopped is None else [f"incomplete: {stopped}", *warnings],
-                "time": {"seconds": seconds, **speed},
-            },
+        return one_result(
+            self._recipe,
+            self.stretch,
+            self.reader,
+            self.tally,
+            seconds=time.perf_counter() - self._began,
+            jobs=self._jobs,
+            stopped=stopped,
         )
 
     @property
     def _jobs(self) -> int:
         """How many decoders work side by side; frames in memory and live video need none, or one."""
         reader = self.reader
-        return self._recipe.jobs_for(reader.width, reader.height) if isinstance(reader, VideoReader) else 1
+        if not isinstance(reader, VideoReader | ReadVideo):
+            return 1
+        return self._recipe.jobs_for(reader.width, reader.height)
 
     def _count(self, progress: Callable[[int, int | None], None] | None) -> None:
         reader, stretch, tally = self.reader, self.stretch, self.tally
+        assert not isinstance(reader, ReadVideo)  # else all was counted
 
         def look(done: int | None = None) -> None:
             if progress is not None:
@@ -221,9 +239,13 @@ class MotionRun:
             if self.awaits:
                 outcome(start(lambda: begin_before_last(reader, tally), "index"), reader.watch, look)
         if not stretch.over:
-            for frame in self._frames(look):
+            few = max(1, processors() // BUSY)
+            for frame, is_ahead in self._frames(look):
                 if tally.awaited is None:
-                    tally.add(frame, reader.rotation)
+                    with at_most(None if is_ahead else few):  # else decoders keep the processors busy
+                        tally.add(frame, reader.rotation)
+                        if self._seen is not None:
+                            self._seen(self)
                 elif tally.awaits(frame):
                     tally.go_on_from(frame, reader.rotation)
                 else:
@@ -247,18 +269,20 @@ class MotionRun:
 
         count_side_by_side(reader, self.stretch, self.tally, self._counting, self._jobs, look, between_parts)
 
-    def _frames(self, look: Callable[[], None]) -> Iterator[Frame]:
-        """The frames of the stretch that are left, in one pass."""
+    def _frames(self, look: Callable[[], None]) -> Iterator[tuple[Frame, bool]]:
+        """The frames of the stretch that are left, in one pass, and of each whether the decoder is ahead."""
         reader, stretch = self.reader, self.stretch
         if isinstance(reader, VideoReader):
             # by the time a frame is counted, the reader is ahead of it
             positioned = ((frame, reader.position) for frame in stretch.of(reader))
-            for frame, self._position in read_ahead(positioned, reader.watch, look):
-                yield frame
+            for (frame, self._position), is_ahead in read_ahead(positioned, reader.watch, look):
+                yield frame, is_ahead
         elif isinstance(reader, LiveReader):
             yield from with_cuts(read_ahead(stretch.of(reader), reader.watch, look), reader, self.tally)
         else:
-            yield from stretch.of(reader)
+            assert isinstance(reader, ArrayFrames)
+            for frame in stretch.of(reader):
+                yield frame, True
 
 
 def last_frame(state: dict[str, Any]) -> int:
@@ -266,12 +290,20 @@ def last_frame(state: dict[str, Any]) -> int:
     return int(state["tally"]["last"]["number"])
 
 
-def _opened(
+def _length(reader: FrameReader, stretch: Stretch) -> Fraction | None:
+    """How long a source is, s, or how many pairs frames without times make; None where that is unknown."""
+    if isinstance(reader, ArrayFrames) and reader.length is None and reader.frames_expected is not None:
+        return Fraction(stretch.pairs_of(reader.frames_expected))
+    return reader.length
+
+
+def opened(
     source: Any,
     times: Sequence[float] | None,
     recipe: Recipe,
     end: Fraction | None,
 ) -> AbstractContextManager[FrameReader]:
+    """A reader of a source, which closes it at the end; ``end`` is when what is looked at ends, s."""
     decoding, max_pixels = recipe.decoding, recipe.max_pixels
     if isinstance(source, str | PathLike):
         if times is not None:
@@ -282,7 +314,7 @@ def _opened(
                 raise OptionError("decode='gpu' is for video files, live video is decoded by the CPU")
             watch = Watch(origin.name)
             return outcome(start(lambda: LiveReader(origin, max_pixels, watch, end), "opening"), watch)
-        watch = Watch(Path(source))
+        watch = Watch(str(source))
         return outcome(start(lambda: VideoReader(source, max_pixels, watch, decoding), "opening"), watch)
     if decoding.where == "gpu":
         raise OptionError("decode='gpu' is for videos, frames in memory are decoded already")
@@ -294,5 +326,5 @@ def _key_frames(source: Any, recipe: Recipe, every: int) -> AbstractContextManag
         raise OptionError("keyframes is for video files, not for frames in memory or live video")
     if every != 1:
         raise OptionError("every and keyframes exclude each other: key frames lie as far apart as they do")
-    watch = Watch(Path(source))
+    watch = Watch(str(source))
     return outcome(start(lambda: KeyFrameReader(source, recipe.max_pixels, watch, recipe.decoding), "opening"), watch)

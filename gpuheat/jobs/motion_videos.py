@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import time
 from contextlib import ExitStack
+from fractions import Fraction
 from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
-from gpuheat.errors import IncompleteError, InputError, OptionError, VideoError
+from gpuheat.errors import IncompleteError, OptionError, VideoError
 from gpuheat.inputs.address import origin_of
 from gpuheat.inputs.video import VideoReader
 from gpuheat.jobs.checkpoint import Checkpoint
-from gpuheat.jobs.motion_run import NO_CHECKPOINT, MotionRun, NoFrameError, last_frame
+from gpuheat.jobs.counted_video import ReadVideo
+from gpuheat.jobs.motion_run import NO_CHECKPOINT, MotionRun, NoFrameError, last_frame, opened
 from gpuheat.jobs.recipe import Recipe
 from gpuheat.jobs.stretch import Stretch, end_of
 from gpuheat.jobs.videos_tally import VideosTally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from fractions import Fraction
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from gpuheat.motion.heatmap import MotionHeatmap
 
-__all__ = ["MotionVideos", "are_videos", "files_named"]
+__all__ = ["MotionVideos", "are_videos"]
 
 log = logging.getLogger("gpuheat")
 
@@ -34,26 +33,6 @@ log = logging.getLogger("gpuheat")
 def are_videos(source: object) -> TypeGuard[Sequence[str | PathLike[str]]]:
     """Whether a source is several videos, and not one, nor frames."""
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | PathLike) for one in source)
-
-
-def files_named(names: Iterable[str]) -> list[str]:
-    """The files that these names mean: a pattern (``day/*.mp4``) stands for all it fits, in the order of their names.
-
-    Raises
-    ------
-    InputError
-        If nothing fits a pattern.
-    """
-    files: list[str] = []
-    for name in names:
-        if glob.has_magic(name) and origin_of(name) is None and not Path(name).exists():
-            found = sorted(glob.glob(name, recursive=True))
-            if not found:
-                raise InputError(f"{name}: there is no such file")
-            files += found
-        else:
-            files.append(name)
-    return files
 
 
 class MotionVideos:
@@ -90,6 +69,7 @@ class MotionVideos:
         duration: Any = None,
         times: Sequence[float] | None = None,
         between: Callable[[MotionRun], None] | None = None,
+        seen: Callable[[MotionRun], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = True,
         **options: Any,
@@ -104,8 +84,10 @@ class MotionVideos:
         self._videos = [fspath(video) for video in videos]
         self._every = every
         self._stretch = Stretch(every, start, end_of(start, end, duration))
-        self._options = options
+        self._seen = seen
+        self._options = options | {"slice": None, "slices": None}  # cut once for all
         self._recipe = Recipe(**options)
+        self._recipe.cut_into_slices(self._stretch, self._length)
         self._done_with = VideosTally(self._videos, self._recipe)
         self._run: MotionRun | None = None  # under way
         self._opened = ExitStack()
@@ -151,12 +133,7 @@ class MotionVideos:
                     raise
                 done_with.leave_out(str(error))
             self._close()
-        if not done_with.counted_any:
-            if done_with.failed:
-                raise VideoError(done_with.failed[0])
-            raise InputError("no frame of the videos lies between start and end")
-        if done_with.failed:
-            reason = f"{len(done_with.failed)} of {len(self._videos)} videos are left out, or not whole"
+        if (reason := done_with.shortfall) is not None:
             raise IncompleteError(reason, self.result(reason))
 
     @property
@@ -183,7 +160,7 @@ class MotionVideos:
     def result(self, stopped: str | None = None) -> MotionHeatmap:
         """The heat map of what was counted so far; ``stopped``: why it is not all."""
         if self._run is not None:
-            self._done_with.take(self._run, stopped)
+            self._take(self._run, stopped)
             self._close()
         return self._done_with.result(self._stretch, time.perf_counter() - self._began, stopped)
 
@@ -219,7 +196,12 @@ class MotionVideos:
             stopped = str(error)
         except NoFrameError:
             pass
-        self._done_with.take(run, stopped)
+        self._take(run, stopped)
+
+    def _take(self, run: MotionRun, stopped: str | None) -> None:
+        reader = run.reader
+        assert isinstance(reader, VideoReader | ReadVideo)
+        self._done_with.take(reader, run.tally if run.counted_any else None, run.stretch.seen_until, stopped)
 
     def _open(self, start: Fraction | None, end: Fraction | None) -> MotionRun:
         """The run of the next video."""
@@ -231,7 +213,9 @@ class MotionVideos:
             times=None,
             later=self._done_with.later,
             looked_at=self._done_with.looked_at,
+            slicing=self._recipe.counting.slicing,
             between=self._between,
+            seen=self._seen,
             **self._options,
         )
         self._run = self._opened.enter_context(run)
@@ -243,6 +227,20 @@ class MotionVideos:
         if (refusal := self._done_with.refusal(reader)) is not None:
             raise VideoError(refusal)
         return run
+
+    @property
+    def _length(self) -> Fraction | None:
+        """How long the videos are together, s, where that is needed; None where one of them does not say."""
+        if not self._recipe.cuts_evenly or self._stretch.end is not None:
+            return None
+        lengths = []
+        for video in self._videos:
+            try:
+                with opened(video, None, self._recipe, None) as reader:
+                    lengths.append(reader.length)
+            except VideoError:  # it is going to be left out
+                continue
+        return None if None in lengths else sum(filter(None, lengths), start=Fraction(0))
 
     def _close(self) -> None:
         self._run = None

@@ -21,8 +21,10 @@ DEPTH: Final = 1
 """Frames that wait at most; each takes its memory."""
 
 
-def read_ahead(items: Iterable[Item], watch: Watch, look: Callable[[], None]) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], watch: Watch, look: Callable[[], None]) -> Iterator[tuple[Item, bool]]:
     """The same items in the same order, read by another thread, which stops when they are not wanted any more.
+
+    With each: whether it was there already when it was asked for, so that the other thread is ahead.
 
     ``look`` is called now and then while none comes.
 
@@ -54,6 +56,7 @@ def read_ahead(items: Iterable[Item], watch: Watch, look: Callable[[], None]) ->
     reading = start(read, "reading")
     try:
         while True:
+            is_ahead = waiting.full()
             try:
                 item = waiting.get(timeout=LOOK)
             except Empty:
@@ -62,7 +65,7 @@ def read_ahead(items: Iterable[Item], watch: Watch, look: Callable[[], None]) ->
                 continue
             if item is None:
                 break
-            yield item[0]
+            yield item[0], is_ahead
         reading.result()
     finally:
         stop.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gpuheat.backends import Backend, get_backend
@@ -10,11 +11,15 @@ from gpuheat.backends.gaussian import check_sigma
 from gpuheat.errors import OptionError
 from gpuheat.inputs.container import MAX_PIXELS
 from gpuheat.inputs.gpu_decoding import WHERE, Decoding
+from gpuheat.inputs.zones import read_zones
 from gpuheat.jobs.scene import Scene
+from gpuheat.jobs.slicing import slicing_of
 from gpuheat.jobs.tally import Counting
 from gpuheat.options import whole_number
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from gpuheat.jobs.stretch import Stretch
     from gpuheat.motion.heatmap import MotionHeatmap
 
@@ -38,12 +43,12 @@ class Recipe:
     keyframes
         Whether key frames alone are counted.
     scene
-        The mask and the background, which has not seen a frame.
+        The mask, the zones and the background, which has not seen a frame.
 
     Raises
     ------
     InputError
-        If mask or background cannot be read.
+        If mask, zones or background cannot be read.
     OptionError
         If an option is outside its range.
     BackendUnavailableError
@@ -66,6 +71,9 @@ class Recipe:
         jobs: int | None,
         max_pixels: Any,
         keyframes: bool = False,
+        zones: Any = None,
+        slice: Any = None,  # noqa: A002
+        slices: Any = None,
     ) -> None:
         check_sigma(blur)
         self.blur = blur
@@ -75,7 +83,8 @@ class Recipe:
         self.max_pixels = whole_number("max_pixels", max_pixels, 1, MAX_PIXELS)
         self.decoding = _decoding(decode, self.counting)
         self.keyframes = keyframes
-        self.scene = Scene(background, mask, downscale)
+        self.scene = Scene(background, mask, downscale, None if zones is None else read_zones(zones))
+        self._slices = slice, slices
 
     def jobs_for(self, width: int, height: int) -> int:
         """How many decoders are to work side by side on pictures of so many px."""
@@ -86,13 +95,27 @@ class Recipe:
         return 1 if jobs == 2 and width * height > LARGE else jobs
 
     @property
+    def cuts_evenly(self) -> bool:
+        """Whether so many slices of the time are asked for as its length is needed for."""
+        return self._slices[1] is not None
+
+    def cut_into_slices(self, stretch: Stretch, length: Fraction | None) -> None:
+        """Have the slices of the time counted that are asked for, if any; see :func:`slicing_of`."""
+        self.counting = replace(self.counting, slicing=slicing_of(*self._slices, stretch, length))
+
+    @property
     def decisive(self) -> dict[str, Any]:
         """The settings on which it depends what is seen and counted."""
         return self.counting.decisive | self.scene.decisive
 
     def settings_of(self, result: MotionHeatmap, stretch: Stretch) -> dict[str, Any]:
         """All settings of a result of this stretch."""
-        how_read = {"keyframes": self.keyframes, "downscale": self.counting.downscale}
+        slicing = self.counting.slicing
+        how_read = {
+            "keyframes": self.keyframes,
+            "downscale": self.counting.downscale,
+            "slice": None if slicing is None else float(slicing.steps.step),
+        }
         return result.settings | stretch.settings | self.scene.settings | how_read
 
     @property

@@ -6,17 +6,16 @@ import logging
 from collections import deque
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
 from threading import Event
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
-from gpuheat.backends.cpu_loops import one_thread
+from gpuheat.backends.cpu_loops import at_most
 from gpuheat.errors import VideoError
-from gpuheat.inputs.video_frame import rotation_of
 from gpuheat.inputs.video_part import NotAsPromisedError, PartReader
 from gpuheat.inputs.watch import Watch
+from gpuheat.jobs.counted_part import CountedPart, PartJob, count_part
 from gpuheat.jobs.tally import Counting, Tally
 from gpuheat.jobs.threads import GRACE, outcome, start
 
@@ -26,22 +25,11 @@ if TYPE_CHECKING:
     from gpuheat.inputs.keyframes import Part
     from gpuheat.inputs.video import VideoReader
     from gpuheat.inputs.video_frame import VideoFrame
-    from gpuheat.jobs.scene import Scene
     from gpuheat.jobs.stretch import Stretch
 
 __all__ = ["count_side_by_side"]
 
 log = logging.getLogger("gpuheat")
-
-
-@dataclass
-class _Counted:
-    """What came out of a part: its first and last frame, and the first of the next as its decoder shows it."""
-
-    tally: Tally
-    first: VideoFrame | None = None
-    last: VideoFrame | None = None
-    next_frame: VideoFrame | None = None
 
 
 def count_side_by_side(
@@ -78,8 +66,8 @@ def count_side_by_side(
     VideoError
         If reading makes no progress.
     """
-    under_way: deque[tuple[_Job, Future[_Counted]]] = deque()
-    held: deque[tuple[_Job, _Counted]] = deque()  # good by themselves; it takes the next one to be sure of them
+    under_way: deque[tuple[PartJob, Future[CountedPart]]] = deque()
+    held: deque[tuple[PartJob, CountedPart]] = deque()  # good by themselves; it takes the next one to be sure of them
     promised: VideoFrame | None = None  # the first frame of the next part, after those before it
 
     def take_held() -> None:
@@ -124,34 +112,9 @@ def count_side_by_side(
             stretch.forget(held[0][0].part.first)
 
 
-class _Job(NamedTuple):
-    """The frames of a part that are wanted.
-
-    ``threads`` may decode it. ``over``: there are none behind those that are wanted. ``again``: the one before them,
-    which was counted in an earlier run.
-    """
-
-    part: Part
-    threads: int
-    wanted: range
-    over: bool
-    scene: Scene
-    again: int | None
-
-    @property
-    def is_decoded(self) -> bool:
-        """Whether one of its frames is needed."""
-        return len(self.wanted) > 0 or self.over or self.again is not None
-
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing behind it is read."""
-        return self.over or self.part.end is None
-
-
 def _planned(
     reader: VideoReader, stretch: Stretch, tally: Tally, workers: _Workers, look: Callable[[int], None]
-) -> Iterator[_Job]:
+) -> Iterator[PartJob]:
     """What the workers are to do, up to the end of the stretch, or to where there is no index to trust.
 
     Parts are found ahead of those that are begun, so that each worker knows whether others will have nothing left to
@@ -182,7 +145,7 @@ def _planned(
         if again is not None:
             wanted = range(again + wanted.step, wanted.stop, wanted.step)
         threads = max(1, workers.number // (len(found) + 1)) if found_all else 1
-        job = _Job(part, threads, wanted, stretch.over, tally.scene.following(looked_at), again)
+        job = PartJob(part, threads, wanted, stretch.over, tally.scene.following(looked_at), again)
         alone = found_all and not found and not decoded
         if alone and job.is_decoded and part.is_closed:  # in one pass it is saved before its end
             stretch.forget(part.first)
@@ -202,8 +165,8 @@ class _Workers:
         self._gpu = reader.gpu
         self._counting = counting
         self._stop = Event()
-        self._jobs: SimpleQueue[tuple[_Job, Future[_Counted]] | None] = SimpleQueue()
-        self.watch = Watch(self._path)
+        self._jobs: SimpleQueue[tuple[PartJob, Future[CountedPart]] | None] = SimpleQueue()
+        self.watch = Watch(str(self._path))
         self.frames = reader.frames_decoded  # so far
         self.number = number
         self._threads = [start(self._work, f"part-{each}") for each in range(number)]
@@ -218,14 +181,14 @@ class _Workers:
             self._jobs.put(None)
         wait(self._threads, GRACE)
 
-    def submit(self, job: _Job) -> Future[_Counted]:
+    def submit(self, job: PartJob) -> Future[CountedPart]:
         """Have the frames of a part counted that are wanted."""
-        counted: Future[_Counted] = Future()
+        counted: Future[CountedPart] = Future()
         self._jobs.put((job, counted))
         return counted
 
     def _work(self) -> None:
-        with ExitStack() as own, one_thread():
+        with ExitStack() as own, at_most(1):
 
             @cache
             def reader() -> PartReader:
@@ -248,23 +211,12 @@ class _Workers:
             counted.set_exception(error)
         return True
 
-    def _count(self, reader: Callable[[], PartReader], job: _Job) -> _Counted:
-        counted = _Counted(Tally(self._counting, job.scene))
+    def _count(self, reader: Callable[[], PartReader], job: PartJob) -> CountedPart:
         if not job.is_decoded:
-            return counted
-        decoder = reader()
-        for frame in decoder.frames(job.part, job.threads):
+            return CountedPart(Tally(self._counting, job.scene))
+
+        def see(frame: VideoFrame) -> bool:
             self.frames += job.again is None or frame.number > job.again
-            counted.first = counted.first or frame
-            counted.last = frame
-            if frame.number == job.again:
-                counted.tally.go_on_from(frame, rotation_of(frame.picture))
-            elif frame.number in job.wanted:
-                counted.tally.add(frame, rotation_of(frame.picture))
-            if self._stop.is_set() or (job.over and frame.number >= job.wanted.stop):
-                break
-        else:
-            counted.next_frame = decoder.next_frame
-        counted.tally.flush()
-        self._counting.backend.synchronize()  # this thread's stream: whoever takes the counts asks another
-        return counted
+            return self._stop.is_set()
+
+        return count_part(reader(), job, self._counting, see)

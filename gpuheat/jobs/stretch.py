@@ -34,12 +34,16 @@ class Stretch:
 
     Attributes
     ----------
+    start
+        When it begins, s; None: with the video.
     first
         The number of its first frame; None until that was seen.
     over
         Whether its end was seen.
     end
         When it ends, s; None: with the video.
+    every
+        It has every so many-th frame.
 
     Raises
     ------
@@ -50,31 +54,31 @@ class Stretch:
     def __init__(
         self, every: int, start: float | str | Fraction | None = None, end: float | str | Fraction | None = None
     ) -> None:
-        self._every = whole_number("every", every, 1, MOST)
-        self._start = None if start is None else exact_seconds(start)
+        self.every = whole_number("every", every, 1, MOST)
+        self.start = None if start is None else exact_seconds(start)
         self.end = None if end is None else exact_seconds(end)
         self._last_time: Fraction | None = None
         self._frames = 0
         self.first: int | None = None
         self.over = False
-        if self.end is not None and self.end <= (self._start or 0):
-            raise OptionError(f"end must come after start, got {float(self._start or 0):g} s and {float(self.end):g} s")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise OptionError(f"end must come after start, got {float(self.start or 0):g} s and {float(self.end):g} s")
 
     def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames of the stretch; reading stops at its end."""
         for frame in frames:
             self._last_time, self._frames = frame.time, frame.number + 1
-            if self._start is not None or self.end is not None:
+            if self.start is not None or self.end is not None:
                 if frame.time is None:
                     raise OptionError("start and end need the times of the frames")
                 if self.end is not None and frame.time >= self.end:
                     self.over = True
                     return
-                if self.first is None and self._start is not None and frame.time < self._start:
+                if self.first is None and self.start is not None and frame.time < self.start:
                     continue
             if self.first is None:
                 self.first = frame.number
-            if (frame.number - self.first) % self._every == 0:
+            if (frame.number - self.first) % self.every == 0:
                 yield frame
 
     def within(self, first: int, times: Sequence[Fraction]) -> range:
@@ -88,8 +92,8 @@ class Stretch:
             When each is shown, s, ascending.
         """
         begin, end = 0, len(times)
-        if self.first is None and self._start is not None:
-            begin = bisect_left(times, self._start)
+        if self.first is None and self.start is not None:
+            begin = bisect_left(times, self.start)
         if self.end is not None:
             end = bisect_left(times, self.end)
             self.over = end < len(times)
@@ -100,14 +104,18 @@ class Stretch:
             self.first = first + begin
         if self.first is None or begin >= end:
             return range(first + end, first + end)
-        to_next = (self.first - first - begin) % self._every
-        return range(first + begin + to_next, first + end, self._every)
+        to_next = (self.first - first - begin) % self.every
+        return range(first + begin + to_next, first + end, self.every)
+
+    def pairs_of(self, frames: int) -> int:
+        """How many pairs so many frames without times make."""
+        return max(0, -(-frames // self.every) - 1)
 
     @property
     def decisive(self) -> dict[str, Any]:
         """The choice, exactly."""
-        start, end = (None if time is None else str(time) for time in (self._start, self.end))
-        return {"every": self._every, "start": start, "end": end}
+        start, end = (None if time is None else str(time) for time in (self.start, self.end))
+        return {"every": self.every, "start": start, "end": end}
 
     def restore(self, first: int) -> None:
         """Go on with a stretch whose first frame was seen in an earlier run."""
@@ -117,7 +125,7 @@ class Stretch:
         """Start and end on a time line that begins so much later; None where it ends before that begins."""
         if self.end is not None and self.end <= seconds:
             return None
-        start = None if self._start is None or self._start <= seconds else self._start - seconds
+        start = None if self.start is None or self.start <= seconds else self.start - seconds
         return start, None if self.end is None else self.end - seconds
 
     @property
@@ -141,8 +149,8 @@ class Stretch:
     def settings(self) -> dict[str, Any]:
         """The choice, for ``summary.json``."""
         return {
-            "every": self._every,
-            "start": None if self._start is None else float(self._start),
+            "every": self.every,
+            "start": None if self.start is None else float(self.start),
             "end": None if self.end is None else float(self.end),
         }
 

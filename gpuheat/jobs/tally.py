@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gpuheat.jobs.picture_sums import PictureSums
 from gpuheat.jobs.together import Together, Waiting, how_many
 from gpuheat.motion.counter import MotionCounter
 from gpuheat.motion.downscale import area_mean
+from gpuheat.motion.over_time import OverTime
 from gpuheat.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from gpuheat.inputs.frames import Frame
     from gpuheat.jobs.scene import Scene
     from gpuheat.motion.heatmap import MotionHeatmap
+    from gpuheat.motion.sliced import Slicing
 
 __all__ = ["Counting", "LastFrame", "Tally"]
+
+SEEN_AS: Final = ("yuv420p", "nv12", "gray8")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Counting:
     """How frames are counted.
 
     The options are those of :func:`gpuheat.motion_heatmap`. ``copy``: whoever gave the frames may write into their
-    memory again. ``later``: by so many s their times are moved.
+    memory again. ``one_by_one``: each is counted before the next comes. ``later``: by so many s their times are moved.
+    ``slicing``: the slices of the time, by those times.
     """
 
     threshold: int
@@ -46,7 +51,9 @@ class Counting:
     downscale: int
     backend: Backend
     copy: bool = False
+    one_by_one: bool = False
     later: Fraction = Fraction(0)
+    slicing: Slicing | None = None
 
     @property
     def native_formats(self) -> Sequence[str]:
@@ -57,7 +64,8 @@ class Counting:
     def decisive(self) -> dict[str, Any]:
         """The settings on which the counts depend."""
         names = ("threshold", "pixels", "half_life", "max_changed")
-        return {name: getattr(self, name) for name in names}
+        step = None if self.slicing is None else str(self.slicing.steps.step)
+        return {name: getattr(self, name) for name in names} | {"slice": step}
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,9 @@ class Tally:
 
     def __init__(self, counting: Counting, scene: Scene) -> None:
         self._how = counting
-        self._gathers = not counting.copy and isinstance(counting.backend, GatheringBackend)
+        self._gatherer: GatheringBackend | None = None
+        if isinstance(counting.backend, GatheringBackend) and not (counting.copy or counting.one_by_one):
+            self._gatherer = counting.backend
         self.scene = scene
         self.counter: MotionCounter | None = None
         self.numbers = array("q")
@@ -111,7 +121,7 @@ class Tally:
         if self._waiting and self._waiting[-1].compared.layout != waiting.compared.layout:
             self.flush()
         self._waiting.append(waiting)
-        if not self._gathers or len(self._waiting) >= how_many(waiting.compared):
+        if self._gatherer is None or len(self._waiting) >= how_many(waiting.compared, self._gatherer):
             self.flush()
 
     @property
@@ -172,6 +182,13 @@ class Tally:
     def state(self) -> dict[str, Any]:
         """All that was counted, for :meth:`restore`, and how the last frame is known again that is not cut off."""
         self._settle()
+        last = None if self._last is None else asdict(LastFrame.of(self._last, self._how.pixels))
+        return self.sums | {"last": last}
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """The same, but for the last frame."""
+        self._settle()
         assert self.counter is not None
         return {
             "counter": self.counter.state,
@@ -179,14 +196,13 @@ class Tally:
             "cuts": np.array(self._cuts, np.int64),
             "layouts": sorted(self.layouts),
             "scene": self.scene.state,
-            "last": None if self._last is None else asdict(LastFrame.of(self._last, self._how.pixels)),
         }
 
     def restore(self, state: dict[str, Any], rotation: int) -> None:
         """Begin with what another tally of the same frames had counted and gave as its state.
 
         ``awaited`` is then the frame with which :meth:`go_on_from` has to be called, or with which the tally begins
-        that is appended; None behind a cut.
+        that is appended; None behind a cut, and where ``state`` is :attr:`sums` alone.
         """
         self._rotation = rotation
         self.scene.restore(state["scene"])
@@ -195,12 +211,15 @@ class Tally:
         self.numbers = array("q", state["numbers"].tolist())
         self._cuts = state["cuts"].tolist()
         self.layouts = {*state["layouts"]}
-        self.awaited = None if state["last"] is None else LastFrame(**state["last"])
+        self.awaited = None if state.get("last") is None else LastFrame(**state["last"])
 
-    def go_on_from(self, frame: Frame, rotation: int) -> None:
-        """Have the next frame compared with this one, which was counted itself already."""
+    def go_on_from(self, frame: Frame, rotation: int, first: Frame | None = None) -> None:
+        """Have the next frame compared with this one, which was counted itself already.
+
+        ``first`` is the frame with which all began, if that is at hand and something may be put in front.
+        """
         self.awaited = None
-        self._first = frame
+        self._first = first or frame
         self._rotation = rotation
         self._count(self._together([self._as_compared(frame)]))
 
@@ -213,15 +232,27 @@ class Tally:
         """The frame with which it began in this run."""
         return self._first
 
+    @property
+    def last(self) -> Frame | None:
+        """The frame that was counted last, unless it was cut off."""
+        return self._last
+
     def result(self, blur: float, rotation: int) -> MotionHeatmap:
         """The heat map as shown, with its background and the numbers of its frames."""
         self._settle()
         assert self.counter is not None
         background = self.scene.background(rotation)  # after which it takes less memory
-        result = self.counter.result(blur=blur).turned(rotation)
+        result = self.counter.result(blur=blur)
         cuts = [0, *(cut for cut in self._cuts if cut < len(self.numbers))]
         frames = np.delete(np.array(self.numbers, np.int64), cuts)  # each but these is the later one of a pair
-        return replace(result, frames=frames, background=background)
+        return replace(  # the timeline and the zones are those of the map as shown already
+            result.turned(rotation),
+            frames=frames,
+            background=background,
+            timeline=result.timeline,
+            zones=result.zones,
+            areas=self.scene.areas(rotation),
+        )
 
     def _take(self, waiting: Sequence[Waiting]) -> None:
         """See and count consecutive frames of one layout."""
@@ -238,11 +269,13 @@ class Tally:
             self._take(waiting[middle:])
             return
         if self.scene.averages and self._sums.takes(together):
-            self.scene.see_size(waiting[0].pixels.planes[0].shape[:2])
-            self._sums.add(together)
+            runs = self.scene.see_elsewhere(waiting[0].pixels.planes[0].shape[:2], len(waiting))
+            if not self._sums.has_room_for(together, runs):
+                self._see_sums()
+            self._sums.add(together, runs)
         else:
             for place, it in enumerate(waiting):
-                self.scene.see(it.pixels.planes[0].shape[:2], partial(together.on_host, place), it.frame.bgr)
+                self.scene.see(it.pixels.planes[0].shape[:2], partial(self._seen, together, place), it.frame.bgr)
         if self.counter is None:
             self._first = waiting[0].frame
         self._count(together)
@@ -251,6 +284,9 @@ class Tally:
     def _settle(self) -> None:
         """Have everything that was added counted and seen."""
         self.flush()
+        self._see_sums()
+
+    def _see_sums(self) -> None:
         if (taken := self._sums.taken()) is not None:
             self.scene.see_sums(*taken)
 
@@ -279,7 +315,7 @@ class Tally:
         self._last = together.waiting[-1].frame
 
     def _together(self, waiting: Sequence[Waiting]) -> Together:
-        return Together(waiting, self._how.backend, gather=self._gathers, later=self._how.later)
+        return Together(waiting, self._how.backend, self._gatherer, self._how.later)
 
     def _new_counter(self, shape: tuple[int, ...]) -> MotionCounter:
         return MotionCounter(
@@ -290,6 +326,12 @@ class Tally:
             mask=self.scene.mask(self._rotation),
             max_changed=self._how.max_changed,
             backend=self._how.backend,
+            over_time=OverTime(
+                timeline=True,
+                slicing=self._how.slicing,
+                turned=self._rotation,
+                zones=self.scene.zone_sums(self._rotation),
+            ),
         )
 
     def _as_compared(self, frame: Frame) -> Waiting:
@@ -300,6 +342,13 @@ class Tally:
         plane = pixels.planes[0]
         on_host = plane if isinstance(plane, np.ndarray) else self._how.backend.to_host(plane)
         return Waiting(frame, pixels, Pixels(pixels.layout, (area_mean(on_host, self._how.downscale),)))
+
+    def _seen(self, together: Together, place: int) -> Pixels:
+        """One of the frames on the host, as the background sees it with any backend."""
+        waiting = together.waiting[place]
+        if all(isinstance(plane, np.ndarray) for plane in waiting.pixels.planes):
+            return self._pixels(waiting.frame, SEEN_AS)
+        return together.on_host(place)
 
     def _pixels(self, frame: Frame, native_formats: Sequence[str]) -> Pixels:
         """What is compared of a frame: its colours, or its brightness."""

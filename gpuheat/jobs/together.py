@@ -1,10 +1,10 @@
-"""Frames that are counted together: a GPU had rather be asked seldom, and for much."""
+"""Frames that are counted together: some backends had rather be asked seldom, and for much."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Together", "Waiting", "how_many"]
 
-BYTES: Final = 1 << 26
-FRAMES: Final = 64
-"""A batch is of at most so many of either. It is held three times: as it waits, as it is counted, and the one before
-it, whose last frame is still needed."""
-
 
 @dataclass(frozen=True)
 class Waiting:
@@ -36,7 +31,7 @@ class Waiting:
 
 
 class Together:
-    """Consecutive frames of one layout, of which a backend that gathers frames makes a batch.
+    """Consecutive frames of one layout, of which ``gatherer``, where the backend is one, makes a batch.
 
     ``gathered`` is then that: for each plane an array of the backend's, (t, ...).
 
@@ -46,15 +41,16 @@ class Together:
         If the memory of the backend's device does not suffice.
     """
 
-    def __init__(self, waiting: Sequence[Waiting], backend: Backend, *, gather: bool, later: Fraction) -> None:
+    def __init__(
+        self, waiting: Sequence[Waiting], backend: Backend, gatherer: GatheringBackend | None, later: Fraction
+    ) -> None:
         self.waiting = waiting
         self._later = later
         self.layout = waiting[0].compared.layout
         self._backend = backend
         self.gathered: tuple[Any, ...] | None = None
-        if gather:
-            assert isinstance(backend, GatheringBackend)
-            self.gathered = backend.gather([it.compared.planes for it in waiting])
+        if gatherer is not None:
+            self.gathered = gatherer.gather([it.compared.planes for it in waiting])
 
     @property
     def frames(self) -> Any:
@@ -84,7 +80,7 @@ class Together:
         return tuple(map(self._backend.to_host, self.gathered))
 
 
-def how_many(pixels: Pixels) -> int:
-    """How many frames like this are to be gathered."""
+def how_many(pixels: Pixels, backend: GatheringBackend) -> int:
+    """How many frames like this are to be gathered for a backend."""
     nbytes = sum(int(np.prod(plane.shape)) for plane in pixels.planes)
-    return max(1, min(FRAMES, BYTES // nbytes))
+    return max(1, min(backend.frames_at_once, backend.bytes_at_once // nbytes))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gpuheat
-from gpuheat.inputs.video import VideoReader
+from gpuheat.errors import InputError, VideoError
+from gpuheat.inputs.address import without_secrets
 from gpuheat.jobs.tally import Tally
 
 if TYPE_CHECKING:
-    from gpuheat.jobs.motion_run import MotionRun
+    from gpuheat.inputs.video import VideoReader
+    from gpuheat.jobs.counted_video import ReadVideo
     from gpuheat.jobs.recipe import Recipe
     from gpuheat.jobs.stretch import Stretch
     from gpuheat.motion.heatmap import MotionHeatmap
@@ -66,7 +69,7 @@ class VideosTally:
         """Whether there is a result."""
         return self._tally.counter is not None
 
-    def refusal(self, reader: VideoReader) -> str | None:
+    def refusal(self, reader: VideoReader | ReadVideo) -> str | None:
         """Why a video cannot follow those so far: its pictures have another size; None where they have not.
 
         Before one of them was decoded that is what its header says, if anything, which does not tell how to turn them.
@@ -82,31 +85,39 @@ class VideosTally:
             f"those before of {self._shown[0]} x {self._shown[1]} px"
         )
 
-    def take(self, run: MotionRun, stopped: str | None) -> None:
+    def take(
+        self, reader: VideoReader | ReadVideo, tally: Tally | None, seen_until: Fraction, stopped: str | None
+    ) -> None:
         """Add what was counted of the next video, or leave it out where its pictures have another size.
 
-        ``stopped``: why that is not all.
+        Parameters
+        ----------
+        tally
+            None where no frame of it was looked at.
+        seen_until
+            When its last frame is shown that was seen, s.
+        stopped
+            Why that is not all; None where it is.
         """
-        reader, pairs = run.reader, 0
-        assert isinstance(reader, VideoReader)
-        if run.counted_any:
+        pairs = 0
+        if tally is not None:
             if (refusal := self.refusal(reader)) is not None:
                 self.leave_out(refusal)
                 return
             self._shown = reader.width, reader.height, reader.rotation
-            assert run.tally.counter is not None
-            pairs = run.tally.counter.pairs
-            self._tally.append_apart(run.tally)
+            assert tally.counter is not None
+            pairs = tally.counter.pairs
+            self._tally.append_apart(tally)
         if stopped is not None:
             self.failed.append(stopped)
         self._inputs.append(reader.facts | {"begins_s": float(self.later), "pairs": pairs, "stopped": stopped})
         self._warnings += reader.warnings if stopped is None else [f"incomplete: {stopped}", *reader.warnings]
         self.frames += reader.frames_decoded
-        self.later += run.stretch.seen_until + reader.frame_interval
+        self.later += seen_until + reader.frame_interval
 
     def leave_out(self, reason: str) -> None:
         """Leave the next video out."""
-        video = self._videos[self.done]
+        video = without_secrets(fspath(self._videos[self.done]))
         self.failed.append(reason)
         self._inputs.append({"name": Path(video).name, "path": video, "pairs": 0, "error": reason})
         self._warnings.append(f"left out: {reason}")
@@ -132,6 +143,25 @@ class VideosTally:
             self._tally.restore(state["tally"], rotation)
         self._inputs, self._warnings, self.failed = state["inputs"], state["warnings"], state["failed"]
         self.later, self.frames = Fraction(state["later"]), state["frames"]
+
+    @property
+    def shortfall(self) -> str | None:
+        """How many of the videos are not whole, in words; None where all are.
+
+        Raises
+        ------
+        VideoError
+            If none of them could be read.
+        InputError
+            If none has a frame that was to be looked at.
+        """
+        if not self.counted_any:
+            if self.failed:
+                raise VideoError(self.failed[0])
+            raise InputError("no frame of the videos lies between start and end")
+        if self.failed:
+            return f"{len(self.failed)} of {len(self._videos)} videos are left out, or not whole"
+        return None
 
     def result(self, stretch: Stretch, seconds: float, stopped: str | None) -> MotionHeatmap:
         """The heat map of what was counted in so many ``seconds``; ``stopped``: why it is not all."""

@@ -20,6 +20,7 @@ import av
 import numpy as np
 import pytest
 from clips import decoded, encode, noisy_scene, recipe, scene
+from result_files import MOTION_FILES
 
 from gpuheat import MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.errors import IncompleteError, OutputError, VideoError
@@ -30,7 +31,6 @@ from gpuheat.jobs import read_ahead, side_by_side
 from gpuheat.jobs.motion_run import MotionRun
 from gpuheat.outputs.files import OutputFolder
 
-MOTION_FILES = ["activity.csv", "counts.npy", "figure.png", "heatmap.png", "overlay.png", "summary.json"]
 IMPATIENT = """
 from gpuheat.inputs import watch
 from gpuheat.jobs import read_ahead

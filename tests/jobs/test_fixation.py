@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gpuheat import Backend, InputError, OptionError, fixation_heatmap
 from gpuheat.errors import ExportError
+from gpuheat.fixation.recording import Weight
 
 WIDTH, HEIGHT = 200, 160
 HEADER = [
@@ -202,3 +203,38 @@ def test_what_is_refused(export: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(error, match=message):
             fixation_heatmap(source, **options)
+
+
+def test_a_choice_knows_which_fixations_have_no_duration(export: Path) -> None:
+    table = rows()
+    for row in table[::3]:
+        row[5] = ""
+    for row in table:
+        if row[1] == "cleo":
+            row[5] = "unknown"
+    write_csv(export / "fixations.csv", table)
+    weights: list[Weight] = ["duration", "count"]
+    by_weight = {weight: fixation_heatmap(export, weight=weight) for weight in weights}
+    assert (by_weight["duration"].recordings, by_weight["count"].recordings) == (2, 3)
+    for weight, expected in by_weight.items():
+        for result in by_weight.values():
+            chosen = result.chosen(weight=weight)
+            np.testing.assert_array_equal(chosen.histogram, expected.histogram)
+            assert (chosen.points, chosen.recordings) == (expected.points, expected.recordings)
+            assert chosen.facts["recordings"] == expected.facts["recordings"]
+            assert chosen.facts["left_out"] == expected.facts["left_out"]
+    assert by_weight["duration"].facts["left_out"]["no duration"] == sum(
+        row[6] == "true" and row[5] in ("", "unknown") for row in table
+    )
+
+
+def test_names_of_recordings(export: Path) -> None:
+    sections = "section id,recording id,recording name\na,anna,Anna\u2019s \u00fcber-look\nb,ben,\n"
+    (export / "Sections.csv").write_text(sections, "utf-8")
+    result = fixation_heatmap(export)
+    assert result.by_recording is not None
+    assert [each.name for each in result.by_recording] == ["Anna\u2019s \u00fcber-look", None, None]
+    (export / "Sections.csv").write_text("a,b\n1,2\n")
+    unreadable = fixation_heatmap(export)
+    assert "has no column 'recording id'; the recordings have no names" in unreadable.facts["warnings"][0]
+    np.testing.assert_array_equal(unreadable.histogram, result.histogram)

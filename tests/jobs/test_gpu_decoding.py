@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 
 from gpuheat import MotionCounter, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.cuda import CudaBackend
 from gpuheat.backends.cupy import CupyBackend
 from gpuheat.errors import BackendUnavailableError, IncompleteError, VideoError
 from gpuheat.inputs import keyframes
-from gpuheat.jobs import picture_sums, together
+from gpuheat.jobs import picture_sums
 from gpuheat.jobs.motion_run import MotionRun
 from gpuheat.jobs.recipe import Recipe
+from gpuheat.motion import over_time
+
+pytestmark = pytest.mark.once
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes=2"
 SAME = ("counts", "heat", "moved", "counted", "frames", "times", "background")
@@ -146,7 +150,7 @@ def test_streams_run_as_late_as_they_may(
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu", background="first")
     for seed in range(3):
         backend, cupy, nvdec = stand_in(monkeypatch, order=order, seed=seed)
-        monkeypatch.setattr(together, "FRAMES", 4)
+        monkeypatch.setattr(CudaBackend, "frames_at_once", 4)
         with cupy.cuda.Stream(non_blocking=not blocking):
             assert_same(motion_heatmap(clip, backend=backend, decode="gpu", background="first"), on_cpu)
         monkeypatch.undo()
@@ -173,24 +177,31 @@ def test_on_the_backends_own_device(clip: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_memory_of_pictures_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the video is: what waits, is read ahead, or may have been spoilt by damage is held."""
-    monkeypatch.setattr(together, "FRAMES", 4)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 4)
     most = []
     for frames in (60, 120):
         path = encode(tmp_path / f"{frames}.mp4", pictures(frames, 32, 48), options={"x264-params": X264})
         backend, _, nvdec = stand_in(monkeypatch)
         motion_heatmap(path, backend=backend, decode="gpu")
         monkeypatch.undo()
-        monkeypatch.setattr(together, "FRAMES", 4)
+        monkeypatch.setattr(CudaBackend, "frames_at_once", 4)
         assert nvdec.held == 0
         most.append(nvdec.most_held)
     assert max(most) <= 35  # how many of these is a matter of threads
 
 
+@pytest.fixture
+def one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches end where another slice of the time line begins: here none does."""
+    monkeypatch.setattr(over_time, "SHORTEST", 1000)
+
+
+@pytest.mark.usefixtures("one_slice")
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_batches(frames: int, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu", max_changed=0.05)
     backend, _, _ = stand_in(monkeypatch)
-    monkeypatch.setattr(together, "FRAMES", frames)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", frames)
     choices: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")
     for decode in choices:
         sizes = pushed(monkeypatch)
@@ -212,14 +223,16 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@pytest.mark.usefixtures("one_slice")
 def test_a_batch_is_no_larger_than_some_bytes(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend, _, _ = stand_in(monkeypatch)
-    monkeypatch.setattr(together, "BYTES", 5 * 72 * 96 * 3 // 2 + 1)
+    monkeypatch.setattr(CudaBackend, "bytes_at_once", 5 * 72 * 96 * 3 // 2 + 1)
     sizes = pushed(monkeypatch)
     motion_heatmap(clip, backend=backend, decode="gpu")
     assert sizes == [5] * 8
 
 
+@pytest.mark.usefixtures("one_slice")
 @pytest.mark.parametrize(("decode", "memory"), [("cpu", 5_200_000), ("gpu", 8_400_000)])
 def test_a_batch_that_does_not_fit_is_halved(
     decode: Any, memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -234,11 +247,12 @@ def test_a_batch_that_does_not_fit_is_halved(
     assert max(sizes) == 15
 
 
+@pytest.mark.usefixtures("one_slice")
 @pytest.mark.parametrize("decode", ["cpu", "gpu"])
 def test_no_picture_comes_to_the_host(decode: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu")
     backend, _, _ = stand_in(monkeypatch)
-    monkeypatch.setattr(together, "FRAMES", 5)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 5)
     shapes = []
     get = HostArray.get
 
@@ -248,14 +262,19 @@ def test_no_picture_comes_to_the_host(decode: Any, clip: Path, monkeypatch: pyte
 
     monkeypatch.setattr(HostArray, "get", noted)
     assert_same(motion_heatmap(clip, backend=backend, decode=decode), on_cpu)
-    assert sorted(shapes) == [(3, 72, 96), (39,), (72, 96)]
+    chroma = [(36, 48, 2)] if decode == "gpu" else [(36, 48)] * 2
+    assert sorted(shapes) == [
+        *chroma,
+        (39,),
+        *[(72, 96)] * 3,
+    ]  # sums, the moved pixels, and the counts: for the time line, too
 
 
 def test_sums_of_more_pictures_than_32_bits_hold(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu")
     backend, _, _ = stand_in(monkeypatch)
-    monkeypatch.setattr(together, "FRAMES", 6)
-    monkeypatch.setattr(picture_sums, "FRAMES", 13)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 6)
+    monkeypatch.setattr(picture_sums, "MOST", 13)
     assert_same(motion_heatmap(clip, backend=backend, decode="gpu"), on_cpu)
 
 
@@ -269,7 +288,7 @@ def test_a_run_goes_on_where_the_pictures_are_decoded_elsewhere(
     first: str, second: str, background: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu", background=background)
-    monkeypatch.setattr(together, "FRAMES", 6)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 6)
     backend, _, nvdec = stand_in(monkeypatch)
     asked = {"background": background, "backend": backend, "jobs": 1, "checkpoint": tmp_path / "point"}
     usual = {name: option.default for name, option in signature(motion_heatmap).parameters.items()}
@@ -378,7 +397,7 @@ def test_from_a_picture_on_that_only_the_cpu_can_do(
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
     on_cpu = motion_heatmap(clip, backend="numpy", decode="cpu")
     backend, _, nvdec = stand_in(monkeypatch)
-    monkeypatch.setattr(together, "FRAMES", 5)
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 5)
     if change is None:
         nvdec.refused_from = first
     else:
@@ -391,7 +410,7 @@ def test_from_a_picture_on_that_only_the_cpu_can_do(
     assert facts["decoded_on"] == "gpu and cpu"
     assert facts["on_cpu_from_frame"] <= first
     assert reason in facts["on_cpu_because"]
-    monkeypatch.setattr(together, "FRAMES", 64)  # all that were read wait when the error comes
+    monkeypatch.setattr(CudaBackend, "frames_at_once", 64)  # all that were read wait when the error comes
     error = VideoError if first == 0 else IncompleteError
     with pytest.raises(error, match=r"cannot be decoded on the GPU from frame \d+ on: ") as caught:
         motion_heatmap(clip, backend=backend, jobs=jobs, decode="gpu")
@@ -401,9 +420,12 @@ def test_from_a_picture_on_that_only_the_cpu_can_do(
 
 @pytest.mark.parametrize("decode", ["auto", "gpu"])
 def test_damage_is_left_to_the_cpu(decode: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = encode(tmp_path / "clip.mkv", pictures(60), options={"x264-params": f"{X264}:threads=1"})
+    path = encode(tmp_path / "clip.mkv", pictures(60), options={"x264-params": X264})
     data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
+    with av.open(str(path)) as container:
+        packet = [bytes(packet) for packet in container.demux(video=0) if packet.size][30]
+    where = data.index(packet)
+    data[where : where + len(packet)] = bytes(len(packet))
     path.write_bytes(data)
     on_cpu = motion_heatmap(path, backend="numpy", decode="cpu", jobs=1)
     assert on_cpu.facts["input"]["damaged_from_frame"] is not None

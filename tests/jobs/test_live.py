@@ -19,6 +19,7 @@ import pytest
 from clips import decoded, encode, noise, recipe, scene
 from numpy.typing import NDArray
 from PIL import Image
+from result_files import MOTION_FILES
 from servers import http, rtsp, serve, silence
 
 from gpuheat import InputError, MotionHeatmap, OptionError, motion_heatmap
@@ -27,7 +28,6 @@ from gpuheat.errors import IncompleteError
 from gpuheat.inputs import live
 
 COMMAND = [sys.executable, "-c", "from gpuheat.cli import main; main()"]
-FILES = ["activity.csv", "counts.npy", "figure.png", "heatmap.png", "overlay.png", "summary.json"]
 SECRETS = ["us3r", "s3cr3t", "p@ss", "p%40ss", "t0ken", "s3ssion"]
 FRAMES, RATE = 24, 25
 
@@ -184,12 +184,12 @@ def test_live_video_is_counted_until_it_is_ended(clips: tuple[Path, Path], tmp_p
         arguments = ("motion", secret_address(port), "-o", out, "--backend", "numpy", "--refresh", "0.2", "--debug")
         with process(*arguments) as running:
             until(lambda: (out / "summary.json").exists() and bool(summary(out)["input"]["interruptions"]), running)
-            assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == FILES
+            assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == MOTION_FILES
             so_far = summary(out)["result"]["pairs"]
             running.send_signal(number)
             printed, said = running.communicate(timeout=30)
     assert running.returncode == 0, said
-    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert sorted(path.name for path in out.iterdir()) == MOTION_FILES
     found = summary(out)
     assert found["result"]["pairs"] >= so_far > 0
     assert found["input"]["path"] == f"http://***@127.0.0.1:{port}/live"

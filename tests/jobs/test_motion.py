@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import Shown, decoded, encode, noise, recipe, scene, turn_mp4, upright
+from clips import Shown, decoded, encode, mean_picture, noise, recipe, scene, turn_mp4, upright
 from numpy.typing import NDArray
 from reference import area_mean
 
@@ -220,6 +220,7 @@ def test_rotated_video(tmp_path: Path, degrees: int, factor: int) -> None:
         np.testing.assert_array_equal(result.accumulator, upright(expected, turn))
         np.testing.assert_array_equal(result.moved, moved)
         assert result.pixels_watched == np.count_nonzero(small_mask)
+        np.testing.assert_array_equal(result.watched, upright(small_mask, turn))
         np.testing.assert_array_equal(result.background, standing[0])
     assert result.settings["mask"] == mask_file
     assert result.facts["input"]["rotation"] == turn % 360
@@ -241,7 +242,7 @@ def test_rotated_video(tmp_path: Path, degrees: int, factor: int) -> None:
 
 def test_backgrounds(clip: Path, frames: list[Shown], tmp_path: Path) -> None:
     stack = np.array(pictures(frames), np.float64)
-    expected = {"first": stack[0], "mean": np.floor(stack.mean(0) + 0.5), "median": np.floor(np.median(stack, 0))}
+    expected = {"first": stack[0], "mean": mean_picture(clip), "median": np.floor(np.median(stack, 0))}
     for name, picture in expected.items():
         result = motion_heatmap(clip, background=name)
         np.testing.assert_array_equal(result.background, picture.astype(np.uint8), err_msg=name)
@@ -249,7 +250,7 @@ def test_backgrounds(clip: Path, frames: list[Shown], tmp_path: Path) -> None:
     part = motion_heatmap(clip, background="first", start=0.3)
     np.testing.assert_array_equal(part.background, frames[3].bgr)
     thinned = motion_heatmap(clip, every=5)  # of the frames that are looked at
-    np.testing.assert_array_equal(thinned.background, np.floor(stack[::5].mean(0) + 0.5))
+    np.testing.assert_array_equal(thinned.background, mean_picture(clip, step=5))
     coloured = motion_heatmap(clip, background="first", pixels="luma")  # a picture of few frames is in colour
     np.testing.assert_array_equal(coloured.background, frames[0].bgr)
     grey = cv2.cvtColor(frames[0].bgr, cv2.COLOR_BGR2GRAY)

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import Shown, decoded, encode, noisy_scene, recipe, scene
+from clips import Shown, decoded, encode, mean_picture, noisy_scene, recipe, scene
 
 from gpuheat import InputError, MotionCounter, MotionHeatmap, OptionError, motion_heatmap
 from gpuheat.cli import main
 from gpuheat.errors import IncompleteError, VideoError
 from gpuheat.inputs import keyframes
-from gpuheat.jobs.motion_videos import MotionVideos, files_named
+from gpuheat.inputs.patterns import files_named
+from gpuheat.jobs.motion_videos import MotionVideos
 
 FRAMES = (30, 1, 45, 20)
 OPTIONS: dict[str, Any] = (
@@ -64,8 +65,7 @@ def test_they_add_up(clips: list[Path], shown: list[list[Shown]], jobs: int) -> 
     assert result.frames.tolist() == [number for count in FRAMES for number in range(1, count)]
     assert result.times is not None
     assert result.times.tolist() == [float(time) for times in stamps(shown) for time in times[1:]]
-    pictures = np.stack([frame.bgr for frames in shown for frame in frames]).astype(np.uint64)
-    np.testing.assert_array_equal(result.background, (pictures.sum(axis=0) + len(pictures) // 2) // len(pictures))
+    np.testing.assert_array_equal(result.background, mean_picture(*clips))
     assert [entry["pairs"] for entry in result.facts["inputs"]] == [count - 1 for count in FRAMES]
     assert [entry["begins_s"] for entry in result.facts["inputs"]] == [float(times[0]) for times in stamps(shown)]
     assert result.facts["input"]["name"] == "0.mp4 and 3 more"

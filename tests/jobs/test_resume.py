@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_slices import assert_same_timeline
 from clips import encode, noisy_scene, scene, turn_mp4
 
 from gpuheat import Backend, MotionHeatmap, motion_heatmap
@@ -37,8 +38,9 @@ OPTIONS: dict[str, Any] = (
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts may have two frames."""
+    """Parts may have two frames, and slices have to be doubled in a clip of 4 s."""
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    monkeypatch.setattr("gpuheat.motion.over_time.MOST", 5)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,7 @@ def assert_same(got: MotionHeatmap, want: MotionHeatmap) -> None:
     """All of a map but the time it took and how many decoders there were."""
     for name in ("counts", "heat", "moved", "counted", "frames", "times", "background", "decayed"):
         np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
+    assert_same_timeline(got.timeline, want.timeline)
     assert got.settings == want.settings
     assert {**got.facts, "time": 0} == {**want.facts, "time": 0}
 
@@ -320,6 +323,7 @@ def alone(videos: Sequence[Path], out: Path, *arguments: str, code: int = 0) -> 
     return results(out)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kind", "jobs"),
     [("open", "2"), ("variable", "1"), ("no index", "2"), ("damaged", "1"), ("several", "2")],

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from by_slices import assert_same_timeline
 from clips import decoded, encode, ffmpeg_grey, noisy_scene, recipe, scene
 
 from gpuheat import Backend, MotionHeatmap, OptionError, motion_heatmap
@@ -24,8 +25,9 @@ MANY = [2, 3, 8]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts may have two frames."""
+    """Parts may have two frames, and slices have to be doubled in a clip of 4 s."""
     monkeypatch.setattr(keyframes, "SHORTEST", 2)
+    monkeypatch.setattr("gpuheat.motion.over_time.MOST", 5)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,7 @@ def assert_same(got: MotionHeatmap, want: MotionHeatmap) -> None:
     """All of a map but the time it took and how many decoders there were."""
     for name in ("counts", "heat", "moved", "counted", "frames", "times", "background", "decayed"):
         np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
+    assert_same_timeline(got.timeline, want.timeline)
     assert got.settings == want.settings
     assert got.facts["warnings"] == want.facts["warnings"]
     read = {"frames_decoded": 0, "frames_skipped": 0}
