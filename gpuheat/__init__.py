@@ -22,18 +22,24 @@ if TYPE_CHECKING:
     from gpuheat.fixation.counter import FixationCounter as FixationCounter
     from gpuheat.fixation.heatmap import FixationHeatmap as FixationHeatmap
     from gpuheat.grid import BinGrid as BinGrid
+    from gpuheat.jobs.compare import compare as compare
+    from gpuheat.jobs.comparison import Comparison as Comparison
     from gpuheat.jobs.fixation import fixation_heatmap as fixation_heatmap
     from gpuheat.jobs.motion import motion_heatmap as motion_heatmap
+    from gpuheat.jobs.overlay_video import overlay_video as overlay_video
     from gpuheat.motion.counter import MotionCounter as MotionCounter
     from gpuheat.motion.heatmap import MotionHeatmap as MotionHeatmap
     from gpuheat.pixels import FrameLayout as FrameLayout
+    from gpuheat.zones import Zone as Zone
+    from gpuheat.zones import Zones as Zones
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOMES = {
     "Backend": "gpuheat.backends",
     "BackendUnavailableError": "gpuheat.errors",
     "BinGrid": "gpuheat.grid",
+    "Comparison": "gpuheat.jobs.comparison",
     "DeviceMemoryError": "gpuheat.errors",
     "FixationCounter": "gpuheat.fixation.counter",
     "FixationHeatmap": "gpuheat.fixation.heatmap",
@@ -44,10 +50,14 @@ _HOMES = {
     "MotionCounter": "gpuheat.motion.counter",
     "MotionHeatmap": "gpuheat.motion.heatmap",
     "OptionError": "gpuheat.errors",
+    "Zone": "gpuheat.zones",
+    "Zones": "gpuheat.zones",
     "available_backends": "gpuheat.backends",
+    "compare": "gpuheat.jobs.compare",
     "fixation_heatmap": "gpuheat.jobs.fixation",
     "get_backend": "gpuheat.backends",
     "motion_heatmap": "gpuheat.jobs.motion",
+    "overlay_video": "gpuheat.jobs.overlay_video",
     "register_backend": "gpuheat.backends",
 }
 

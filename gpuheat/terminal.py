@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -13,8 +14,18 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from gpuheat.backends import Backend, BackendStatus
+    from gpuheat.jobs.dask import ClusterProgress
 
-__all__ = ["SignalError", "log_to_stderr", "progress_bar", "show_backends", "show_gpus", "signals_kept"]
+__all__ = [
+    "SignalError",
+    "cluster_bar",
+    "log_to_stderr",
+    "printable",
+    "progress_bar",
+    "show_backends",
+    "show_gpus",
+    "signals_kept",
+]
 
 SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -54,10 +65,27 @@ def signals_kept() -> Iterator[Callable[[], None]]:
             signal.signal(number, before[number])
 
 
+def printable(text: str) -> str:
+    """The text with control characters, which a terminal would obey, as escapes: names of files may have some.
+
+    >>> printable("a\x1b[2Jb.mp4")
+    'a\\x1b[2Jb.mp4'
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class _OneLine(logging.Formatter):
+    """A message without control characters, and behind it the traceback where there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is that of logging
+        message: str = super().formatMessage(record)
+        return printable(message)
+
+
 def log_to_stderr(level: int) -> None:
     """Show gpuheat's log messages of at least ``level``, one line each."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("gpuheat: %(message)s"))
+    handler.setFormatter(_OneLine("gpuheat: %(message)s"))
     log = logging.getLogger("gpuheat")
     log.handlers = [handler]
     log.setLevel(level)
@@ -89,12 +117,61 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | Non
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(printable(name), total=None)
 
         def report(done: int, expected: int | None) -> None:
             progress.update(task, completed=done, total=None if expected is None else max(done, expected))
 
         yield report
+
+
+class ClusterBar:
+    """Shows how far a cluster is; here it does not, which is for whoever has no terminal, or wants quiet."""
+
+    def show(self, state: ClusterProgress) -> None:
+        """Show this state."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Show nothing meanwhile, so that something else can be written."""
+        yield
+
+
+@contextmanager
+def cluster_bar(what: str, *, quiet: bool) -> Iterator[ClusterBar]:
+    """Shows how far a cluster is with so many of ``what``, on a terminal; nothing elsewhere, and with quiet."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield ClusterBar()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    text = TextColumn("{task.fields[told]}", markup=False)
+    progress = Progress(BarColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    task = progress.add_task("", total=None, told=f"0 {what}")
+
+    class OnTerminal(ClusterBar):
+        def show(self, state: ClusterProgress) -> None:
+            elapsed = progress.tasks[0].elapsed or 0.0
+            told = [f"{state.done:,} of {state.of:,} {what}"]
+            if state.seconds:
+                as_fast = state.seconds / max(elapsed, 1.0)
+                told.append(f"{state.seconds / 3600:,.2f} h of video, {as_fast:,.1f} times real time")
+            told.append(f"{state.workers:,} worker{'' if state.workers == 1 else 's'}")
+            if state.failed:
+                told.append(f"{state.failed:,} failed")
+            progress.update(task, completed=state.done, total=state.of, told=", ".join(told))
+
+        @contextmanager
+        def aside(self) -> Iterator[None]:
+            progress.stop()
+            try:
+                yield
+            finally:
+                progress.start()
+
+    with progress:
+        yield OnTerminal()
 
 
 def show_backends(statuses: Sequence[BackendStatus], default: Backend | None) -> None:

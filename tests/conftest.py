@@ -11,17 +11,20 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cuda_on_cpu.host_cupy import HostCupy
 from hypothesis import settings
+from report_reader import Report, started
 
 from gpuheat.backends import AUTOMATIC, Backend, available_backends, get_backend
 from gpuheat.backends.cupy import CupyBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
 settings.register_profile("gpuheat", deadline=None, print_blob=True)  # a first call may load or compile a kernel
 settings.load_profile("gpuheat")
@@ -59,9 +62,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", names, indirect=True, scope="session")
 
 
-def _built_in() -> list[str]:
+def _built_in() -> list[Any]:
     runs = {status.name for status in available_backends() if status.backend is not None}
-    return [*(name for name in AUTOMATIC if name in CORE or name in runs), ON_CPU]
+    here = [name for name in AUTOMATIC if name in CORE or name in runs]
+    return [*here, pytest.param(ON_CPU, marks=pytest.mark.once)]
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +80,44 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no folder {REAL_DATA}")
     return REAL_DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser, for all tests that look at a page."""
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def usual_page(browser: Browser) -> Page:
+    """A page for one report after the other: to make one takes as long as a test."""
+    return browser.new_page(viewport={"width": 1200, "height": 900})
+
+
+@pytest.fixture
+def open_report(browser: Browser, usual_page: Page, tmp_path: Path) -> Iterator[Callable[..., Report]]:
+    """Opens the HTML of a report, which has to have stayed without faults when the test ends.
+
+    Options are those of a window of its own; without any the report takes the place of the one before it.
+    """
+    opened: list[Report] = []
+
+    def open_one(html: str, **options: Any) -> Report:
+        path = tmp_path / f"report-{len(opened)}.html"
+        path.write_text(html, "utf-8")
+        for before in opened:
+            before.leave()
+        page = browser.new_page(**{"viewport": {"width": 1200, "height": 900}} | options) if options else usual_page
+        opened.append(Report(page, path))
+        return opened[-1]
+
+    yield open_one
+    for report in opened:
+        report.leave()
+        if report.page is not usual_page:
+            report.page.close()
+        assert report.faults == []
 
 
 @pytest.fixture(autouse=True)

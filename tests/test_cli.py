@@ -18,16 +18,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from clips import decoded, encode, noise, recipe, scene
+from clips import decoded, encode, mean_picture, noise, recipe, scene
 from numpy.typing import NDArray
 from reference import area_mean
+from result_files import FIXATION_FILES, MOTION_FILES
 
 from gpuheat import fixation_heatmap, motion_heatmap
 from gpuheat.cli import main
+from gpuheat.cli.options import seconds
 
 COMMAND = [sys.executable, "-c", "from gpuheat.cli import main; main()"]
-MOTION_FILES = ["activity.csv", "counts.npy", "figure.png", "heatmap.png", "overlay.png", "summary.json"]
-FIXATION_FILES = ["figure.png", "heatmap.png", "histogram.npy", "overlay.png", "summary.json"]
 HEIGHT, WIDTH = 46, 64
 
 
@@ -102,7 +102,7 @@ def test_motion_writes_the_recipe(clip: Path, pictures: list[NDArray[np.uint8]],
     accumulator, moved = recipe(pictures)
     np.testing.assert_array_equal(255 * counts, accumulator)
     heat = cv2.applyColorMap((accumulator / accumulator.max() * 255).astype(np.uint8), cv2.COLORMAP_JET)
-    mean = np.floor(np.mean(np.array(pictures, np.float64), axis=0) + 0.5).astype(np.uint8)
+    mean = mean_picture(clip)
     np.testing.assert_array_equal(picture(tmp_path / "out" / "heatmap.png"), heat)
     np.testing.assert_array_equal(picture(tmp_path / "out" / "overlay.png"), cv2.addWeighted(mean, 0.6, heat, 0.4, 0))
     with (tmp_path / "out" / "activity.csv").open(newline="") as file:
@@ -185,13 +185,21 @@ def test_options_of_pictures(clip: Path, tmp_path: Path) -> None:
         assert str(arguments[1]).lower() in json.dumps([said["settings"], said["pictures"]]).lower()
 
 
+def test_the_report_can_be_left_out(clip: Path, export: Path, tmp_path: Path) -> None:
+    for command, source, files in (("motion", clip, MOTION_FILES), ("fixations", export, FIXATION_FILES)):
+        assert gpuheat(command, source, "-o", tmp_path / command, "-q", "--no-report") == 0
+        left = sorted(path.name for path in (tmp_path / command).iterdir())
+        assert left == [name for name in files if name != "report.html"]
+
+
 # --- fixations ------------------------------------------------------------------------------------------------------
 
 
 def fixations(folder: Path, *arguments: object) -> NDArray[np.uint64]:
     """The histogram of a run that must succeed."""
     assert gpuheat("fixations", "-o", folder, "-q", *arguments) == 0
-    assert sorted(path.name for path in folder.iterdir()) == FIXATION_FILES
+    more = ["balanced.npy"] if "--equal-recordings" in arguments else []
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FIXATION_FILES + more)
     return np.asarray(np.load(folder / "histogram.npy"))
 
 
@@ -235,6 +243,27 @@ def test_options_of_fixations(export: Path, tmp_path: Path) -> None:
     table = ("--size", f"{WIDTH}x{HEIGHT}", "--x", "across", "--y", "down", "--normalized", "--duration", "ms")
     weighed = fixations(tmp_path / "weighed", tmp_path / "table.csv", *table)
     assert sorted(weighed[weighed > 0].tolist()) == [100_000, 300_000]
+
+
+def test_zones(clip: Path, export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zones = {"zones": [{"name": "left", "polygon": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}], "units": "normalized"}
+    (tmp_path / "zones.json").write_text(json.dumps(zones))
+    for command, source, files, make in (
+        ("motion", clip, ["zones.csv", "zones_activity.csv"], motion_heatmap),
+        ("fixations", export, ["zones.csv", "zones_recordings.csv"], fixation_heatmap),
+    ):
+        out = tmp_path / command
+        assert gpuheat(command, source, "-o", out, "-q", "--zones", tmp_path / "zones.json") == 0
+        assert sorted(path.name for path in out.glob("zones*")) == files
+        result: Any = make(source, zones=zones)
+        assert summary(out)["zones"] == result.zones.table
+        bare = tmp_path / f"{command} without"
+        assert gpuheat(command, source, "-o", bare, "-q") == 0
+        assert (out / "figure.png").read_bytes() != (bare / "figure.png").read_bytes()
+        (tmp_path / "wrong.json").write_text(json.dumps(zones | {"units": "px"}))
+        capsys.readouterr()
+        assert gpuheat(command, source, "-o", out, "-q", "--zones", tmp_path / "wrong.json") == 2
+        assert "wrong.json: zone 'left': it lies in the first pixel; are its corners shares" in capsys.readouterr().err
 
 
 def test_min_confidence(tmp_path: Path) -> None:
@@ -362,6 +391,14 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("1.5s", 1.5), ("10m", 600), ("0.5h", 1800), ("1:30", 90), ("1:00:00.25", 3600.25)],
+)
+def test_times(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--threshold", "300"), "threshold must be"),
@@ -371,6 +408,9 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
         (("--every", "0"), "every must be"),
         (("--start", "soon"), "'soon' is not a time"),
         (("--start", "1:2:3:4"), "is not a time"),
+        (("--slice", "1:2m"), "is not a time"),
+        (("--slice", "0s"), "slice must be above 0 s"),
+        (("--slices", "0"), "slices must be a whole number from 1"),
         (("--start", "2", "--end", "1"), "end must come after start"),
         (("--start", "100"), "no frame lies between start and end"),
         (("--downscale", "0"), "downscale must be"),
@@ -450,6 +490,17 @@ def test_anything_else_is_exit_code_1(
     assert not (tmp_path / "out").exists()
 
 
+def test_no_name_tells_the_terminal_what_to_do(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x1b[31m\x9b2Jb.mp4"
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    for video, code in (("none" + name, 2), (name, 0)):
+        assert gpuheat("motion", tmp_path / video, "-o", tmp_path / "out \x07", "--no-report") == code
+    told = "".join(capsys.readouterr())
+    assert told.count("a\\x1b[31m\\x9b2Jb.mp4") >= 1
+    assert "out \\x07" in told
+    assert not set(told) & {"\x1b", "\x9b", "\x07"}
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_debug_shows_the_traceback(tmp_path: Path, place: str) -> None:
     arguments: list[object] = ["motion", tmp_path / "none.mp4", "-o", tmp_path / "out"]
@@ -491,7 +542,9 @@ def test_demo_writes_what_it_says(tmp_path: Path) -> None:
     done = run("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.rsplit(" -> ")[1] for line in lines] == ["gpuheat-demo/motion", "gpuheat-demo/fixations"]
+    assert [line.rsplit(" -> ")[1] for line in lines[:-1]] == ["gpuheat-demo/motion", "gpuheat-demo/fixations"]
+    pages = "gpuheat-demo/motion/report.html and gpuheat-demo/fixations/report.html"
+    assert lines[-1] == f"To look around, open {pages} in a browser."
     demo = tmp_path / "gpuheat-demo"
     assert {path.relative_to(demo).as_posix() for path in demo.rglob("*") if path.is_file()} == {
         *("input/room.mp4", "input/export/fixations.csv", "input/export/reference_image.png"),

@@ -1,10 +1,10 @@
-"""The other ways to do the same on a GPU: what one would write with CuPy or PyTorch."""
+"""The other ways to do the same on a GPU: what one would write with CuPy, PyTorch or CV-CUDA."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gpuheat.kernels import grey
 from gpuheat.pixels import FrameLayout, to_bgr
@@ -15,15 +15,22 @@ if TYPE_CHECKING:
     from gpuheat import BinGrid
 
 __all__ = [
+    "LARGEST_SIGMA_OF_CVCUDA",
     "cupy_blur",
     "cupy_histogram",
     "cupy_motion",
+    "cvcuda_blur",
+    "find_cvcuda",
     "find_torch",
     "torch_bincount",
     "torch_blur",
     "torch_histogramdd",
     "torch_motion",
 ]
+
+
+LARGEST_SIGMA_OF_CVCUDA: Final = 3.0
+"""Its kernel is not separated, so that the work grows with the square of its size."""
 
 
 def find_torch() -> tuple[Any | None, str]:
@@ -39,6 +46,17 @@ def find_torch() -> tuple[Any | None, str]:
     torch.backends.cudnn.allow_tf32 = False  # else its convolution keeps 10 bits of the picture
     torch.backends.cudnn.benchmark = True
     return torch, f"PyTorch {torch.__version__}: eager, convolution in float32, the fastest of cuDNN's ways"
+
+
+def find_cvcuda() -> tuple[Any | None, str]:
+    """CV-CUDA where it can be loaded, else None and why."""
+    if find_spec("cvcuda") is None:
+        return None, "CV-CUDA is not installed and not measured"
+    try:
+        cvcuda = import_module("cvcuda")
+    except ImportError as error:
+        return None, f"CV-CUDA cannot be imported and is not measured: {error}"
+    return cvcuda, f"CV-CUDA {cvcuda.__version__}: its Gaussian, up to sigma {LARGEST_SIGMA_OF_CVCUDA:g}"
 
 
 def cupy_motion(cupy: Any, layout: FrameLayout, frames: tuple[Any, ...], counts: Any, threshold: int) -> None:
@@ -92,6 +110,15 @@ def cupy_blur(image: Any, sigma: float, radius: int) -> Any:
     """``cupyx.scipy.ndimage.gaussian_filter`` with as many weights."""
     ndimage = import_module("cupyx.scipy.ndimage")
     return ndimage.gaussian_filter(image, sigma, mode="mirror", truncate=radius / sigma)
+
+
+def cvcuda_blur(cvcuda: Any, cupy: Any, image: Any, sigma: float, radius: int) -> Any:
+    """``cvcuda.gaussian_into`` with as many weights, on CuPy's current stream; all products of a square kernel."""
+    blurred = cupy.empty_like(image)
+    of, into = (cvcuda.as_tensor(array[..., None], "HWC") for array in (image, blurred))
+    size, stream = 2 * radius + 1, cvcuda.as_stream(cupy.cuda.get_current_stream())
+    cvcuda.gaussian_into(into, of, (size, size), (sigma, sigma), cvcuda.Border.REFLECT101, stream=stream)
+    return blurred
 
 
 def torch_blur(torch: Any, image: Any, weights: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.case import Planned, Setting
 from benchmarks.gpu import pipeline
 from benchmarks.gpu.checks import Checked, find_sanitizer, parity, run_together, sanitizers
-from benchmarks.gpu.peers import find_torch
+from benchmarks.gpu.peers import find_cvcuda, find_torch
 from benchmarks.gpu.resources import recording_cupy, resources
 from benchmarks.gpu.yardsticks import GpuYardsticks
 from benchmarks.kernels import blur, histogram, motion
@@ -38,12 +38,12 @@ def why_not() -> str | None:
     return None if reason is None else f"the GPU is measured through CuPy, which cannot run: {reason}"
 
 
-def gpu_setting(backends: Sequence[Backend], torch: object | None, *, quick: bool) -> Setting:
+def gpu_setting(backends: Sequence[Backend], torch: object | None, cvcuda: object | None, *, quick: bool) -> Setting:
     """In full: the sizes and numbers that the aims are for."""
     return Setting(
         "gpu",
         backends,
-        GpuYardsticks(torch, quick=quick),
+        GpuYardsticks(torch, cvcuda, quick=quick),
         thorough=True,
         layouts=LAYOUTS,
         sizes=("360p",) if quick else ("4k", "1080p"),
@@ -89,11 +89,12 @@ def measure(
     if checks:
         report.checks = _checks(console, chosen, budget)
         report.write()
-    torch, found = find_torch()
-    report.notes.append(found)
+    torch, about_torch = find_torch()
+    cvcuda, about_cvcuda = find_cvcuda()
+    report.notes += [about_torch, about_cvcuda]
     cupy, used = recording_cupy()
     backends: list[Backend] = [cupy if name == "cupy" else _running(status[name].backend) for name in chosen]
-    cases = [case for case in every_case(gpu_setting(backends, torch, quick=quick)) if wanted(case)]
+    cases = [case for case in every_case(gpu_setting(backends, torch, cvcuda, quick=quick)) if wanted(case)]
     copy = device.copy_bandwidth(runs)
     report.copies["device"] = [copy]
     device.free()

@@ -1,4 +1,4 @@
-"""What the kernels are held against on a GPU: CuPy and PyTorch doing the same, and how fast they are meant to be."""
+"""What the kernels are held against on a GPU: other libraries doing the same, and how fast they are meant to be."""
 
 from __future__ import annotations
 
@@ -40,10 +40,14 @@ AIMS: Final = {
 
 
 class GpuYardsticks:
-    """CuPy's and PyTorch's ways; ``torch`` is None where it cannot use the GPU. A quick run has no aims."""
+    """CuPy's, PyTorch's and CV-CUDA's ways; the latter two are None where they cannot be used.
 
-    def __init__(self, torch: Any | None, *, quick: bool) -> None:
+    A quick run has no aims.
+    """
+
+    def __init__(self, torch: Any | None, cvcuda: Any | None, *, quick: bool) -> None:
         self._torch = torch
+        self._cvcuda = cvcuda
         self._quick = quick
 
     def aim(self, operation: str, kind: str) -> Target:
@@ -73,6 +77,8 @@ class GpuYardsticks:
         ways: dict[str, Callable[[], Work]] = {BLUR: partial(_cupy_blur, blurring)}
         if self._torch is not None:
             ways["PyTorch conv2d"] = partial(_torch_blur, blurring, self._torch)
+        if self._cvcuda is not None and blurring.sigma <= peers.LARGEST_SIGMA_OF_CVCUDA:
+            ways["CV-CUDA gaussian"] = partial(_cvcuda_blur, blurring, self._cvcuda)
         return ways
 
 
@@ -127,6 +133,14 @@ def _torch_histogram(counting: Counting, torch: Any, way: Callable[..., Any]) ->
 def _cupy_blur(blurring: Blurring) -> Work:
     def blur(i: int) -> Any:
         return peers.cupy_blur(blurring.sets[i], blurring.sigma, blurring.radius)
+
+    return Work(kept(blurring, blur), lambda: difference(blurring.machine.to_host(blur(0)), blurring.expected))
+
+
+def _cvcuda_blur(blurring: Blurring, cvcuda: Any) -> Work:
+    def blur(i: int) -> Any:
+        cupy = blurring.machine.arrays
+        return peers.cvcuda_blur(cvcuda, cupy, blurring.sets[i], blurring.sigma, blurring.radius)
 
     return Work(kept(blurring, blur), lambda: difference(blurring.machine.to_host(blur(0)), blurring.expected))
 

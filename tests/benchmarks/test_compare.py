@@ -21,6 +21,8 @@ from benchmarks.compare import Comparison, ComparisonError, Earlier, Finding, co
 from benchmarks.report import Report
 from benchmarks.results import Row, Verdict
 
+pytestmark = pytest.mark.once
+
 PEERS = ("OpenCV steps", "OpenCV MOG2", "NumPy expression")
 MACHINE: dict[str, Any] = {
     "name": "Some Processor",

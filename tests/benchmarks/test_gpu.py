@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from cuda_on_cpu.host_cupy import HostCupy
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not installed
 
 from benchmarks.case import NONE, Case, Clock, Planned, Target, Work, input_sets
-from benchmarks.gpu import checks, small
+from benchmarks.gpu import checks, peers, small
 from benchmarks.gpu import suite as gpu
 from benchmarks.gpu.device import Device
 from benchmarks.kernels import histogram, motion
@@ -29,6 +30,8 @@ from benchmarks.runner import OUT_OF_TIME, Budget, run_case
 from benchmarks.timing import Timing
 from gpuheat import get_backend
 from gpuheat.backends.cupy import CupyBackend
+
+pytestmark = pytest.mark.once
 
 MILLISECOND = Measured(Timing((0.001, 0.001, 0.001)), includes_host=False)
 
@@ -122,7 +125,7 @@ def test_other_clocks() -> None:
     assert on_host.includes_host
 
 
-EVERY = gpu.every_case(gpu.gpu_setting([get_backend("numba")], None, quick=True))
+EVERY = gpu.every_case(gpu.gpu_setting([get_backend("numba")], None, None, quick=True))
 
 
 @pytest.mark.parametrize("planned", EVERY, ids=lambda planned: planned.name)
@@ -139,16 +142,51 @@ def test_every_case_gives_right_results(planned: Planned, monkeypatch: pytest.Mo
 
 
 def test_cases_are_all_different_and_those_with_targets_come_first() -> None:
-    full = gpu.every_case(gpu.gpu_setting([get_backend("numba")], None, quick=False))
+    full = gpu.every_case(gpu.gpu_setting([get_backend("numba")], None, None, quick=False))
     assert len({planned.name for planned in full}) == len(full)
     judged = [planned.target != NONE for planned in full]
     assert judged == sorted(judged, reverse=True)
     assert sum(judged) == 4 + 6 + 1
 
 
+class HostTensors:
+    """Stands for CV-CUDA: its Gaussian, as OpenCV makes it, in tensors that are views of NumPy's arrays."""
+
+    __version__ = "stand-in"
+    Border = types.SimpleNamespace(REFLECT101=cv2.BORDER_REFLECT_101)
+
+    def as_tensor(self, array: Any, layout: str) -> Any:
+        assert array.ndim == 3
+        assert layout == "HWC"
+        return array
+
+    def as_stream(self, stream: object) -> object:
+        assert stream == "current"
+        return stream
+
+    def gaussian_into(self, into: Any, of: Any, size: Any, sigma: Any, border: int, *, stream: object) -> None:
+        assert stream == "current"
+        into[..., 0] = cv2.GaussianBlur(of[..., 0], size, sigmaX=sigma[0], sigmaY=sigma[1], borderType=border)
+
+
+def test_cv_cuda_is_a_peer_where_it_can_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cvcuda", None)
+    assert peers.find_cvcuda()[0] is None
+    monkeypatch.setitem(sys.modules, "cvcuda", HostTensors())
+    monkeypatch.setattr(peers, "find_spec", lambda _: object())
+    cvcuda, about = peers.find_cvcuda()
+    assert "CV-CUDA stand-in" in about
+    monkeypatch.setattr(np, "cuda", types.SimpleNamespace(get_current_stream=lambda: "current"), raising=False)
+    cases = gpu.every_case(gpu.gpu_setting([get_backend("numba")], None, cvcuda, quick=True))
+    blurs = [planned.make(StandIn()) for planned in cases if planned.name.startswith("blur")]
+    off = [case.peers["CV-CUDA gaussian"]().difference() for case in blurs if "CV-CUDA gaussian" in case.peers]
+    assert len(off) == 1  # of sigma 3, 9 and 38
+    assert off[0] < 1e-5
+
+
 def test_small_shapes_are_right() -> None:
     assert small.everything(get_backend("numba")) > 100
-    assert [off for _, off, _ in small._picture_sums(CupyBackend(module=HostCupy()))] == [0.0] * 8
+    assert [off for _, off, _ in small._picture_sums(CupyBackend(module=HostCupy()))] == [0.0] * 14
 
 
 def test_floors_count_every_byte_once() -> None:

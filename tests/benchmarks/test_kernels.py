@@ -26,6 +26,8 @@ from benchmarks.runner import Budget, run_case
 from gpuheat import get_backend, register_backend
 from gpuheat.backends import numba
 
+pytestmark = pytest.mark.once
+
 SMALL = replace(
     suite.host_setting([get_backend("numba")], ["360p"], peers=True, quick=False),
     sizes=["360p"],

@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not ins
 from benchmarks.noise import SIGNS, Moment, Watched, reasons
 from benchmarks.results import Row
 
+pytestmark = pytest.mark.once
+
 BEFORE = Moment(seconds=100, processors=2, busy=50, stolen=1, own=10, load=0.3, throttled=3, highest_mhz=3000)
 AFTER = replace(BEFORE, seconds=110, busy=65, own=25)  # ten seconds later all work was our own
 SPIN = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"

@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not ins
 from benchmarks.plot import COPY, OURS, draw, picture
 from benchmarks.results import Row
 
+pytestmark = pytest.mark.once
+
 MACHINE = {"name": "Some Processor", "processors": 2, "commit": 5 * "abcdef", "changed_since": " M x", "versions": {}}
 RUNS = np.array((0.8, 0.9, 1.0, 1.1, 1.2))
 

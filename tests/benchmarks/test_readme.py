@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not ins
 from benchmarks.machine import ROOT
 from benchmarks.readme import kernels_table, video_table
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(("name", "table"), [("cpu-kernels", kernels_table), ("cpu-video", video_table)])
 def test_tables_are_those_of_the_reports(name: str, table: Callable[[Any], str]) -> None:

@@ -38,6 +38,8 @@ from benchmarks.video.measure import InTurn, peak_memory
 from benchmarks.video.scene import street
 from gpuheat import get_backend, motion_heatmap
 
+pytestmark = pytest.mark.once
+
 PEERS = (others.GREY_FIRST, others.MOG2, others.TBLEND, others.DVR_SCAN)
 OURS = tuple(f"gpuheat numpy, {way}" for way in ("bgr, by default", "bgr, background first"))
 LUMA = tuple(f"gpuheat numpy, {way}" for way in ("luma, by default", "luma, background first"))
