@@ -27,6 +27,8 @@ __all__ = [
     "signals_kept",
 ]
 
+OF_THE_BAR: Final = 50
+"""Columns of a terminal for all of a progress bar but the name of what is read."""
 SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -101,22 +103,39 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | Non
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.table import Column
     from rich.text import Text
+
+    console = Console(stderr=True)
+
+    def end_of(text: str) -> str:
+        """As much of a path as leaves room for what is told of it; the end tells more than the beginning."""
+        room = max(1, console.width - OF_THE_BAR)
+        if cell_len(text) <= room:
+            return text
+        while cell_len(text) >= room:
+            text = text[1:]
+        return f"…{text}"
+
+    class Name(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(end_of(task.description))
 
     class FramesPerSecond(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text("" if task.speed is None else f"{task.speed:,.0f} frames/s")
 
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.completed:,} frames"),
-        FramesPerSecond(),
-        TimeRemainingColumn(),
+        Name(Column(no_wrap=True)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        TextColumn("{task.completed:,} frames", table_column=Column(no_wrap=True)),
+        FramesPerSecond(Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(printable(name), total=None)
 
         def report(done: int, expected: int | None) -> None:

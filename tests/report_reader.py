@@ -98,6 +98,12 @@ class Report:
     def text(self, place: str) -> str:
         return self.settled().at(place).inner_text()
 
+    def open_table(self) -> Locator:
+        """Open what is told in numbers, which is made then; its table."""
+        self.at("numbers").locator("summary").click()
+        self.at("table").locator("tr").first.wait_for()
+        return self.at("table")
+
     def canvas(self, place: str = "heat") -> NDArray[np.uint8]:
         """(h, w, 4) uint8 RGBA: what is drawn."""
         self.settled()

@@ -224,9 +224,7 @@ def test_names_are_text(open_report: Open) -> None:
     report = open_report(page_of(heatmap_of(names)))
     assert report.at("recordings").locator("span").all_text_contents() == list(names)
     assert report.page.locator("img").count() == 0
-    report.page.locator("summary").click()
-    cells = report.at("table").locator("td:first-child")
-    cells.first.wait_for()  # it is made when it is opened
+    cells = report.open_table().locator("td:first-child")
     assert cells.all_text_contents() == list(names)
 
 

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import damage
+import pytest
 
 
+@pytest.mark.once
 def test_damaged_files(tmp_path: Path) -> None:
     command = [sys.executable, damage.__file__, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     last = outcomes[-1]["file"] if outcomes else "none"
     assert done.returncode == 0, f"behind {last}: {done.stderr[-2000:]}"

@@ -176,8 +176,7 @@ def test_zones_that_say_what_is_watched_are_drawn_and_not_measured(open_report: 
     assert report.page.locator(".zone-name").all_inner_texts() == ["road (watched)", "door", "tree (left out)"]
     assert report.page.locator("polygon.dashed").count() == 2
     assert report.at("zone-lines").locator("b").all_inner_texts() == ["door"]
-    report.at("numbers").locator("summary").click()
-    assert report.at("table").locator("th").last.inner_text() == "door, mean"
+    assert report.open_table().locator("th").last.inner_text() == "door, mean"
     with report.page.expect_download() as downloaded:
         report.at("download").click()
     downloaded.value.save_as(tmp_path / "zones.json")
@@ -364,9 +363,7 @@ def test_the_saved_picture_is_what_is_seen(heatmap: MotionHeatmap, open_report: 
 
 def test_the_table_has_every_slice(heatmap: MotionHeatmap, open_report: Open) -> None:
     report = open_report(page_of(heatmap))
-    report.page.locator("summary").click()
-    rows = report.at("table").locator("tr")
-    rows.first.wait_for()
+    rows = report.open_table().locator("tr")
     assert rows.count() == 41
     mean = 100 * float(np.mean(heatmap.activity[50:55]))
     assert rows.nth(11).locator("td").all_inner_texts() == [

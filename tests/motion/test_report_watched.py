@@ -145,9 +145,8 @@ def test_every_slice_in_the_table_and_the_lines_below_the_chart(open_report: Ope
     assert report.text("time-title") == "Watched pixels in motion over time"
     slices = [means(tmp_path, number, number + 1) for number in range(6)]
     activity = [float(row["moved_share"]) for row in table(tmp_path / "activity.csv")]
-    report.at("numbers").locator("summary").click()
     lines = (
-        report.at("table")
+        report.open_table()
         .locator("tr")
         .evaluate_all("(rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent))")
     )
