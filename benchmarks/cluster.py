@@ -19,6 +19,7 @@ from typing import Any
 import click
 import numpy as np
 from distributed import Client, LocalCluster
+from distributed.deploy.subprocess import SubprocessCluster
 
 import gpuheat
 from benchmarks.machine import around
@@ -53,6 +54,15 @@ def main(videos: tuple[Path, ...], runs: int, parts: int, target: Path | None) -
     ):
         for video in videos:
             found[video.name] = against_jobs(client, video, number, runs) | a_part(video)
+    with (
+        SubprocessCluster(  # a process for each, so that each has its own memory
+            n_workers=number,
+            threads_per_worker=1,
+            dashboard_address=":0",
+            scheduler_kwargs={"preload": ["gpuheat.jobs.dask.scheduler"]},
+        ) as cluster,
+        Client(cluster) as client,
+    ):
         found["scheduling"] = scheduling(client, parts)
     text = json.dumps(found, indent=2)
     click.echo(text)
@@ -139,7 +149,7 @@ def scheduling(client: Client, parts: int) -> dict[str, Any]:
 
     def memory(dask_scheduler: Any = None) -> float:
         del dask_scheduler
-        return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def count(number: int) -> Any:
         return np.full(SIMULATED, number, np.uint8)
@@ -147,7 +157,7 @@ def scheduling(client: Client, parts: int) -> dict[str, Any]:
     def join(one: Any, other: Any) -> Any:
         return one + other
 
-    told: dict[str, Any] = {}
+    memory_mb: dict[str, dict[int, float]] = {"scheduler": {}, "client": {}}
     began, done = time.perf_counter(), 0
     while done < parts:  # one video after the other
         pieces = [client.submit(count, number, pure=False) for number in range(PARTS_OF_ONE)]
@@ -156,8 +166,9 @@ def scheduling(client: Client, parts: int) -> dict[str, Any]:
         pieces[0].result()
         before, done = done, done + PARTS_OF_ONE
         if before == 0 or done >= parts or before * 4 // parts < done * 4 // parts:
-            told[f"memory_mb_after_{done}"] = client.run_on_scheduler(memory) / 1e6
-    return told | {"s_per_part": (time.perf_counter() - began) / done}
+            memory_mb["scheduler"][done] = client.run_on_scheduler(memory)
+            memory_mb["client"][done] = memory()
+    return {"s_per_part": (time.perf_counter() - began) / done, "memory_mb_after": memory_mb}
 
 
 if __name__ == "__main__":

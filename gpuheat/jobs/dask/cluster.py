@@ -67,7 +67,11 @@ def connected(address: str, backend: str) -> Iterator[Client]:
     if address == LOCAL:
         from gpuheat.jobs.dask.interrupts import IgnoreInterrupts
 
-        usual: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0"}
+        usual: dict[str, Any] = {
+            "threads_per_worker": 1,
+            "dashboard_address": ":0",
+            "scheduler_kwargs": {"preload": ["gpuheat.jobs.dask.scheduler"]},
+        }
         on_gpus = isinstance(get_backend(backend), CudaBackend)
         made = _cuda_cluster()(**usual) if on_gpus else LocalCluster(n_workers=processors(), **usual)
         with made as cluster, Client(cluster) as client:
