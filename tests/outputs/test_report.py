@@ -117,6 +117,10 @@ def test_names_are_text(open_report: Open, name: str) -> None:
     assert report.page.evaluate("document.documentElement.scrollWidth") <= 1200
 
 
+def test_the_title_of_a_window_obeys_no_name(open_report: Open) -> None:
+    assert open_report(page_of("a\x1b[2J\u202eb\n.mp4")).page.title() == "a [2J b .mp4"
+
+
 def test_only_the_page_s_own_script_runs_and_nothing_is_fetched(open_report: Open) -> None:
     report = open_report(page_of())
     policy = report.page.locator("meta[http-equiv]").get_attribute("content")

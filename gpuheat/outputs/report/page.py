@@ -62,7 +62,7 @@ def report_page(title: str, data: dict[str, Any]) -> str:
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
     parts = {
         "policy": f"{policy}; form-action 'none'",
-        "title": html.escape(" ".join(title.split())),
+        "title": html.escape(" ".join("".join(each if each.isprintable() else " " for each in title).split())),
         "style": style,
         "script": script,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
