@@ -57,7 +57,7 @@ def test_no_pair_is_made_across_an_interruption(
     clips: tuple[Path, Path], pictures: list[list[NDArray[np.uint8]]], every: int, pixels: Any
 ) -> None:
     first, second = (clip.read_bytes() for clip in clips)
-    with serve(http(first), http(second), silence) as (port, _):
+    with serve(http(first), http(second), http(b"")) as (port, _):
         result = motion_heatmap(f"http://127.0.0.1:{port}/", duration=3, every=every, pixels=pixels, backend="numpy")
     assert result.times is not None
     assert (np.diff(result.times) >= 0).all()
