@@ -10,39 +10,72 @@ from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, inlined, read, 
 __all__ = ["blend_heat_rows_yuv"]
 
 BLOCK = 128  # pixels of a row, even; most of a picture has no heat, and is only copied
-LOW = np.uint64(0xFFFF)
+FIELD = np.uint64(0xFFFF)
+FIELDS = np.uint64(0x0000FFFF0000FFFF)  # every second one
+LOW = np.uint64(0xFFFFFFFF)
 PLANE_OUT = (written(nb.uint8, 1), nb.int64)
 
 
 @inlined
-def _is_clear(row: Array, begin: int, columns: int, block: int, least: float) -> np.bool_:
-    """Whether no pixel of so many of a row from a column on comes to the least value."""
-    first = min(begin // block, row.shape[0] - 1)
-    cells = row[first : min((begin + columns - 1) // block + 1, row.shape[0])]
-    hot = np.int64(0)
-    for x in range(np.uint64(cells.shape[0])):
-        hot += np.int64(cells[x] >= least)
-    return np.bool_(hot == 0)
+def _copy(a: Array, i: int, out: Array, j: int, size: int) -> None:
+    """So many bytes of one from i on to another from j on."""
+    for x in range(np.uint64(size)):
+        out[np.uint64(j) + x] = a[np.uint64(i) + x]
 
 
 @inlined
-def _levels(row: Array, begin: int, columns: int, block: int, scale: float, top: int, levels: Array) -> None:
+def _mark(heat: Array, row: int, width: int, block: int, least: float, marks: Array) -> None:
+    """Mark each BLOCK pixels of a row in which one comes to the least value."""
+    y, end = np.uint64(row), heat.shape[1] - 1
+    for place in range(marks.size):
+        begin = place * BLOCK
+        first, last = min(begin // block, end), min((min(begin + BLOCK, width) - 1) // block, end)
+        hot = np.uint8(0)
+        for x in range(np.uint64(last - first + 1)):
+            hot |= np.uint8(heat[y, np.uint64(first) + x] >= least)
+        marks[place] |= hot
+
+
+@inlined
+def _levels(heat: Array, row: int, begin: int, columns: int, block: int, scale: float, top: int, levels: Array) -> None:
     """The level of each of so many pixels of a row from a column on."""
-    highest = np.float64(top)
-    if block == 1 and begin + columns <= row.shape[0]:  # the usual case, which is vectorised
-        cells = row[begin : begin + columns]
+    highest, end = np.float64(top), heat.shape[1]
+    if block == 1 and begin + columns <= end:  # the usual case, which is vectorised
         for x in range(np.uint64(columns)):
-            levels[x] = np.int32(min(cells[x] * scale, highest))
+            levels[x] = np.int32(min(heat[np.uint64(row), np.uint64(begin) + x] * scale, highest))
         return
     for x in range(columns):
-        levels[x] = np.int32(min(row[min((begin + x) // block, row.shape[0] - 1)] * scale, highest))
+        levels[x] = np.int32(min(heat[row, min((begin + x) // block, end - 1)] * scale, highest))
 
 
 @inlined
-def _sum_of_four(lines: Array, x: int) -> np.uint32:
-    """That of the 2 x 2 block of column x."""
-    left, right = np.uint64(2) * x, np.uint64(2) * x + np.uint64(1)
-    return np.uint32(lines[0, left] + lines[0, right] + lines[1, left] + lines[1, right])
+def _blend_luma(found: Array, line: int, columns: int, luma: Array, i: int) -> None:
+    """Blend so many bytes from i on with what was found in the table for a line."""
+    n = np.uint64(line)
+    for x in range(np.uint64(columns)):
+        parts = found[n, x]
+        added = np.uint32(np.uint32((parts >> np.uint64(16)) & FIELD) + np.uint32(128))
+        weighted = np.uint32(np.uint32(luma[np.uint64(i) + x]) * np.uint32(parts & FIELD))
+        luma[np.uint64(i) + x] = np.uint8(np.uint32(weighted + added) >> np.uint32(8))
+
+
+@inlined
+def _sums_of_four(found: Array, shift: int, columns: int, of_two: Array, sums: Array) -> None:
+    """Those of every second of the numbers in the table, from the first or the second on, for each 2 x 2 pixels."""
+    by = np.uint64(shift)
+    for x in range(np.uint64(columns)):
+        of_two[x] = ((found[np.uint64(0), x] >> by) & FIELDS) + ((found[np.uint64(1), x] >> by) & FIELDS)
+    for x in range(np.uint64(columns // 2)):
+        sums[x] = of_two[np.uint64(2) * x] + of_two[np.uint64(2) * x + np.uint64(1)]
+
+
+@inlined
+def _blend_colour(weights: Array, parts: Array, columns: int, plane: Array, i: int) -> None:
+    """Blend so many bytes from i on with sums of four: the weights are the lower halves, the parts the upper ones."""
+    for x in range(np.uint64(columns)):
+        added = np.uint32(np.uint32(parts[x] >> np.uint64(32)) + np.uint32(512))
+        weighted = np.uint32(np.uint32(plane[np.uint64(i) + x]) * np.uint32(weights[x] & LOW))
+        plane[np.uint64(i) + x] = np.uint8(np.uint32(weighted + added) >> np.uint32(10))
 
 
 HEAT = (read(nb.float64, 2), nb.int64, nb.float64, read(nb.uint64, 1))  # heat, block, scale, table
@@ -83,51 +116,37 @@ def blend_heat_rows_yuv(
 
     The colour of a 2 x 2 block is blended with the mean of its four colours and opacities.
     """
-    levels, looked_up = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint64)
-    rest, u_part, v_part = np.empty((3, 2, BLOCK), np.uint32)
+    levels, found = np.empty(BLOCK, np.int32), np.empty((2, BLOCK), np.uint64)
+    of_two, weights, parts = (
+        np.empty(BLOCK, np.uint64),
+        np.empty(BLOCK // 2, np.uint64),
+        np.empty(BLOCK // 2, np.uint64),
+    )
+    marks = np.empty(-(-width // BLOCK), np.uint8)
     top = table.shape[0] - 1
-    clear = table[0] & LOW == 256
+    coloured = np.uint8(table[0] & FIELD != 256)  # what has no heat, too
     least = 1 / scale if scale > 0 else np.inf
     for y in range(first, last):
-        for begin in range(0, width, BLOCK):
-            columns = min(BLOCK, width - begin)
-            still = clear
-            for line in range(2):
-                row = heat[min((2 * y + line) // block, heat.shape[0] - 1)]
-                still = still and _is_clear(row, begin, columns, block, least)
-            half, columns_half = begin // 2, columns // 2
-            u_row = u[y * u_pitch + half : y * u_pitch + half + columns_half]
-            v_row = v[y * v_pitch + half : y * v_pitch + half + columns_half]
-            u_to = u_out[y * u_out_pitch + half : y * u_out_pitch + half + columns_half]
-            v_to = v_out[y * v_out_pitch + half : y * v_out_pitch + half + columns_half]
-            for line in range(2):
-                at = (2 * y + line) * luma_pitch + begin
-                to = (2 * y + line) * luma_out_pitch + begin
-                row_from = luma[at : at + columns]
-                row_to = luma_out[to : to + columns]
-                if still:
-                    for x in range(np.uint64(columns)):
-                        row_to[x] = row_from[x]
-                    continue
-                row = heat[min((2 * y + line) // block, heat.shape[0] - 1)]
-                _levels(row, begin, columns, block, scale, top, levels)
-                for x in range(np.uint64(columns)):  # by itself, so that the rest is vectorised
-                    looked_up[x] = table[np.uint64(levels[x])]
-                for x in range(np.uint64(columns)):
-                    found = looked_up[x]
-                    rest[line, x] = np.uint32(found & LOW)
-                    added = np.uint32(((found >> np.uint64(16)) & LOW) + np.uint64(128))
-                    row_to[x] = np.uint8(np.uint32(np.uint32(row_from[x]) * rest[line, x] + added) >> np.uint32(8))
-                    u_part[line, x] = np.uint32((found >> np.uint64(32)) & LOW)
-                    v_part[line, x] = np.uint32(found >> np.uint64(48))
-            if still:
-                for x in range(np.uint64(columns_half)):
-                    u_to[x] = u_row[x]
-                    v_to[x] = v_row[x]
+        marks[:] = coloured
+        for line in range(2):
+            row = 2 * y + line
+            _copy(luma, row * luma_pitch, luma_out, row * luma_out_pitch, width)
+            _mark(heat, min(row // block, heat.shape[0] - 1), width, block, least, marks)
+        _copy(u, y * u_pitch, u_out, y * u_out_pitch, width // 2)
+        _copy(v, y * v_pitch, v_out, y * v_out_pitch, width // 2)
+        for place in range(marks.size):
+            if marks[place] == 0:
                 continue
-            for x in range(np.uint64(columns_half)):
-                weight = _sum_of_four(rest, x)
-                of_u = np.uint32(np.uint32(u_row[x]) * weight + _sum_of_four(u_part, x) + np.uint32(512))
-                of_v = np.uint32(np.uint32(v_row[x]) * weight + _sum_of_four(v_part, x) + np.uint32(512))
-                u_to[x] = np.uint8(of_u >> np.uint32(10))
-                v_to[x] = np.uint8(of_v >> np.uint32(10))
+            begin = place * BLOCK
+            columns = min(BLOCK, width - begin)
+            for line in range(2):
+                row, n = 2 * y + line, np.uint64(line)
+                _levels(heat, min(row // block, heat.shape[0] - 1), begin, columns, block, scale, top, levels)
+                for x in range(np.uint64(columns)):  # by itself, so that the rest is vectorised
+                    found[n, x] = table[np.uint64(levels[x])]
+                _blend_luma(found, line, columns, luma_out, row * luma_out_pitch + begin)
+            _sums_of_four(found, 0, columns, of_two, weights)
+            _sums_of_four(found, 16, columns, of_two, parts)
+            half, columns_half = begin // 2, columns // 2
+            _blend_colour(weights, weights, columns_half, u_out, y * u_out_pitch + half)
+            _blend_colour(weights, parts, columns_half, v_out, y * v_out_pitch + half)

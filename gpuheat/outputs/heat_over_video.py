@@ -23,7 +23,8 @@ __all__ = ["HeatOverVideo", "check_video_style"]
 
 LEVELS: Final = 1024
 OPAQUE: Final = 256
-PIXELS_WORTH_A_THREAD: Final = 1 << 18
+PIXELS_WORTH_A_THREAD: Final = 1 << 20
+"""An encoder is busy on the other processors."""
 
 Planes = tuple["NDArray[np.uint8]", "NDArray[np.uint8]", "NDArray[np.uint8]"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -81,6 +82,7 @@ class VideoWriter:
         self._size = (height, width)
         self._unit = CLOCK if unit is None or unit.denominator > FASTEST_CLOCK else unit
         self._last: int | None = None
+        self._written: deque[av.VideoFrame] = deque()
         self.frames = 0
         self.retimed = 0
         options = {"movflags": "faststart", "video_track_timescale": str(self._unit.denominator)}
@@ -111,9 +113,13 @@ class VideoWriter:
             self._close(kind is None)
 
     def empty_picture(self) -> tuple[av.VideoFrame, tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]]:
-        """A picture to be written, and its three planes to be filled."""
+        """A picture to be written, and its three planes to be filled, of any content before."""
         height, width = self._size
-        picture = av.VideoFrame(width, height, "yuv420p")
+        if self._written:  # memory that is there already
+            picture = self._written.popleft()
+            picture.make_writable()
+        else:
+            picture = av.VideoFrame(width, height, "yuv420p")
         sizes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
         luma, u, v = (
             np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: size[0], : size[1]]
@@ -130,6 +136,7 @@ class VideoWriter:
         self._last = stamp
         picture.pts, picture.time_base = stamp, self._unit
         self._encode(picture)
+        self._written.append(picture)
         self.frames += 1
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
