@@ -118,7 +118,8 @@ def to_bgr(planes: tuple[NDArray[Any], ...], layout: FrameLayout) -> NDArray[np.
     chroma = planes[1:] if layout.pixel_format == "yuv420p" else (planes[1][..., 0], planes[1][..., 1])
     u, v = ((plane.repeat(2, axis=0).repeat(2, axis=1).astype(np.int32) - 128) * 8 for plane in chroma)
     y = ((luma - conversion.black) * 8 * conversion.gain) >> 16
-    blue = y + (u * conversion.blue_u >> 16)
-    green = y + (u * conversion.green_u >> 16) + (v * conversion.green_v >> 16)
-    red = y + (v * conversion.red_v >> 16)
-    return np.stack([blue, green, red], axis=-1).clip(0, 255).astype(np.uint8)
+    picture = np.empty((*luma.shape, 3), np.uint8)
+    picture[..., 0] = (y + (u * conversion.blue_u >> 16)).clip(0, 255)
+    picture[..., 1] = (y + (u * conversion.green_u >> 16) + (v * conversion.green_v >> 16)).clip(0, 255)
+    picture[..., 2] = (y + (v * conversion.red_v >> 16)).clip(0, 255)
+    return picture

@@ -42,7 +42,7 @@ class NumbaBackend(HostArrays):
     name = "numba"
     native_formats = ("yuv420p", "nv12", "gray8")
     frames_at_once = numba_cpu.PAIRS
-    bytes_at_once = 1 << 23  # two frames of 1080p: of larger ones another is much memory for little time
+    bytes_at_once = 1 << 25  # two frames of 4K: of larger ones another is much memory for little time
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or processors()

@@ -80,8 +80,11 @@ def one_result(
     jobs: int,
     stopped: str | None,
 ) -> MotionHeatmap:
-    """The heat map of what was counted of one source in so many ``seconds``; ``stopped``: why it is not all."""
-    result = tally.result(recipe.blur, reader.rotation)
+    """The heat map of what was counted of one source in so many ``seconds``; ``stopped``: why it is not all.
+
+    The last one, where ``reader`` is one that has read all.
+    """
+    result = tally.result(recipe.blur, reader.rotation, copy=not isinstance(reader, ReadVideo))
     compared = {"frames_compared": len(tally.numbers), "compared_as": sorted(tally.layouts), "stopped": stopped}
     warnings = [*reader.warnings, *([] if len(tally.numbers) > 1 else [ONE_FRAME])]
     return replace(

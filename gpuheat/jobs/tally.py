@@ -237,12 +237,12 @@ class Tally:
         """The frame that was counted last, unless it was cut off."""
         return self._last
 
-    def result(self, blur: float, rotation: int) -> MotionHeatmap:
-        """The heat map as shown, with its background and the numbers of its frames."""
+    def result(self, blur: float, rotation: int, *, copy: bool = True) -> MotionHeatmap:
+        """The heat map as shown, with its background and the numbers of its frames; without a copy the last one."""
         self._settle()
         assert self.counter is not None
         background = self.scene.background(rotation)  # after which it takes less memory
-        result = self.counter.result(blur=blur)
+        result = self.counter.result(blur=blur, copy=copy)
         cuts = [0, *(cut for cut in self._cuts if cut < len(self.numbers))]
         frames = np.delete(np.array(self.numbers, np.int64), cuts)  # each but these is the later one of a pair
         return replace(  # the timeline and the zones are those of the map as shown already

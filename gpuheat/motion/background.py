@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import cv2
 import numpy as np
 
-from gpuheat.backends.cpu_loops import numba_cpu
+from gpuheat.backends.cpu_loops import numba_cpu, processors, share
 from gpuheat.backends.cpu_planes import flat_plane
 from gpuheat.errors import InputError
 from gpuheat.pixels import FrameLayout, YuvToBgr, to_bgr, to_grey
@@ -30,6 +30,7 @@ STEP: Final = 16  # behind those: two a second of usual video, at next to no cos
 LAST: Final = 2**24  # frames, whose sums still fit 32 bits: six days at 30 frames/s
 IN_16_BITS: Final = (2**16 - 1) // 255  # frames, whose sums fit these
 ROWS_AT_ONCE: Final = 64  # to spare memory
+PIXELS_WORTH_A_THREAD: Final = 1 << 19
 
 
 class Background(Protocol):
@@ -215,13 +216,19 @@ class _Sums:
         """The mean, (h, w, 3) BGR or (h, w) grey."""
         height, width = self.planes[0].shape[:2]
         picture = np.empty((height, width) if layout.pixel_format == "gray8" else (height, width, 3), np.uint8)
-        for first in range(0, height, ROWS_AT_ONCE):
-            planes = []
-            for total in self.planes:
-                scale = height // len(total)  # the chroma of planar frames has half the rows
-                rows = total[first // scale : (first + ROWS_AT_ONCE) // scale].astype(np.uint64)
-                planes.append(((2 * rows + self.weight) // (2 * self.weight)).astype(np.uint8))
-            picture[first : first + ROWS_AT_ONCE] = _as_shown(tuple(planes), layout)
+        wide = np.uint32 if (2 * 255 + 1) * self.weight < 2**32 else np.uint64
+
+        def strips(first: int, last: int) -> None:
+            for begin in range(first * ROWS_AT_ONCE, last * ROWS_AT_ONCE, ROWS_AT_ONCE):
+                planes = []
+                for total in self.planes:
+                    scale = height // len(total)  # the chroma of planar frames has half the rows
+                    rows = total[begin // scale : (begin + ROWS_AT_ONCE) // scale].astype(wide)
+                    planes.append(((2 * rows + self.weight) // (2 * self.weight)).astype(np.uint8))
+                picture[begin : begin + ROWS_AT_ONCE] = _as_shown(tuple(planes), layout)
+
+        least = max(1, PIXELS_WORTH_A_THREAD // (ROWS_AT_ONCE * width))
+        share(strips, -(-height // ROWS_AT_ONCE), least, processors())
         return picture
 
 

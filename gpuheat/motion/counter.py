@@ -245,10 +245,15 @@ class MotionCounter:
         self._over_time.restore(state["over_time"], state["counts"])
         self._previous = None
 
-    def result(self, *, blur: float = 0.0) -> MotionHeatmap:
+    def result(self, *, blur: float = 0.0, copy: bool = True) -> MotionHeatmap:
         """The heat map of what was counted so far; counting can go on.
 
-        ``blur`` is the standard deviation, in px, of a Gaussian blur of the heat; 0 is none.
+        Parameters
+        ----------
+        blur
+            The standard deviation, in px, of a Gaussian blur of the heat; 0 is none.
+        copy
+            False: the map may have the memory of this counter, which is not to be used any more.
         """
         decayed = None
         if self._decayed is not None and self.settings.half_life is not None:
@@ -256,7 +261,7 @@ class MotionCounter:
             if self._epoch is not None:
                 decayed = value_at(decayed, self._epoch, float(self._log.times.max()), self.settings.half_life)
         self._close_slices()
-        counts, counted = self._host_counts(), self._log.counted
+        counts, counted = self._host_counts() if copy else self._counts_on_host(), self._log.counted
         times = self._log.times if self._timed else np.arange(self.pairs)
         return MotionHeatmap.from_counts(
             counts,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gpuheat.backends.cpu_loops import processors, share
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["blurred", "shares"]
 
 ROWS_AT_ONCE: Final = 64  # to spare memory
+PIXELS_WORTH_A_THREAD: Final = 1 << 20
 
 
 def blurred(values: NDArray[Any], sigma: float, backend: Backend) -> NDArray[Any]:
@@ -25,8 +28,14 @@ def blurred(values: NDArray[Any], sigma: float, backend: Backend) -> NDArray[Any
 
 def shares(values: NDArray[Any], peak: float) -> NDArray[np.float32]:
     """(h, w) values as shares of their maximum, float32 in [0, 1]; all zero where that is 0."""
-    heat = np.zeros(values.shape, np.float32)
-    for first in range(0, len(heat) if peak > 0 else 0, ROWS_AT_ONCE):
-        rows = slice(first, first + ROWS_AT_ONCE)
-        heat[rows] = values[rows].astype(np.float64) / peak
+    if peak <= 0:
+        return np.zeros(values.shape, np.float32)
+    heat = np.empty(values.shape, np.float32)
+
+    def part(first: int, last: int) -> None:
+        for begin in range(first, last, ROWS_AT_ONCE):
+            rows = slice(begin, min(begin + ROWS_AT_ONCE, last))
+            heat[rows] = values[rows].astype(np.float64) / peak
+
+    share(part, len(heat), max(1, PIXELS_WORTH_A_THREAD // values.shape[1]), processors())
     return heat
