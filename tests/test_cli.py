@@ -21,6 +21,7 @@ from clips import decoded, encode, mean_picture, noise, recipe, scene
 from numpy.typing import NDArray
 from reference import area_mean
 from result_files import FIXATION_FILES, MOTION_FILES
+from rich.cells import cell_len
 
 from gpuheat import fixation_heatmap, motion_heatmap
 from gpuheat.cli import main
@@ -306,11 +307,11 @@ def test_one_line_without_a_terminal_and_none_when_quiet(clip: Path, export: Pat
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def on_a_terminal(*arguments: object) -> tuple[int, str]:
+def on_a_terminal(*arguments: object, columns: int = 120) -> tuple[int, str]:
     """Run the command line on a pseudo terminal; exit code and everything shown."""
     here, there = pty.openpty()
     shown = b""
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stdin=there, stdout=there, stderr=there, env=environment
     ) as process:
@@ -345,6 +346,18 @@ def test_a_terminal_shows_a_bar_with_frames_per_second(long_clip: Path, tmp_path
     assert "frames/s" not in shown
     assert "->" not in shown
     assert code == 0
+
+
+def test_a_long_path_leaves_room_for_the_figures(long_clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / ("\u5c71 a long name of a folder " * 4) / "the end.h264"
+    path.parent.mkdir()
+    path.symlink_to(long_clip)
+    arguments = ("motion", path, "-o", tmp_path / "out", "--backend", "numpy", "--end", "60", "--no-report")
+    code, shown = on_a_terminal(*arguments, columns=80)
+    assert code == 0
+    line = re.search(r"\u2026[^\n]{,40}the end\.h264 [^\n]*?[\d,]+ frames [\d,]+ frames/s", shown.replace("\r", "\n"))
+    assert line is not None, shown
+    assert cell_len(re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", line[0])) <= 80
 
 
 @pytest.mark.parametrize("older", [True, False])

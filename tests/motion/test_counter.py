@@ -153,6 +153,15 @@ def test_counting_goes_on_after_a_result_and_leaves_it_alone() -> None:
     np.testing.assert_array_equal(counter.result().accumulator, recipe(frames)[0])
 
 
+def test_the_last_result_may_have_the_memory_of_its_counter() -> None:
+    counter = counted(noise((4, HEIGHT, WIDTH)))
+    kept, last = counter.result(), counter.result(copy=False)
+    np.testing.assert_array_equal(last.counts, kept.counts)
+    np.testing.assert_array_equal(last.heat, kept.heat)
+    assert np.shares_memory(last.counts, counter.result(copy=False).counts)
+    assert not np.shares_memory(last.counts, kept.counts)
+
+
 def test_no_frames_and_one_frame_make_no_pair() -> None:
     counter = MotionCounter(HEIGHT, WIDTH)
     counter.push(np.empty((0, HEIGHT, WIDTH, 3), np.uint8))

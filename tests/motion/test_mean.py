@@ -155,3 +155,11 @@ def test_frames_of_several_layouts_are_the_mean_of_their_pictures() -> None:
     total = sum(len(group) * plain(group).astype(np.int64) for group in groups)
     picture = added([frame for group in groups for frame in group]).picture()
     np.testing.assert_array_equal(picture, (2 * total + 10) // 20)
+
+
+@pytest.mark.parametrize("layout", [YUV[0], LUMA[1], FrameLayout.BGR24], ids=str)
+def test_a_picture_worth_several_threads(layout: FrameLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them has some strips of rows, the last of which is a smaller one."""
+    monkeypatch.setattr(background, "processors", lambda: 3)
+    frames = clip(5, (1990, 802), layout)
+    np.testing.assert_array_equal(added(frames).picture(), plain(frames))
