@@ -24,9 +24,10 @@ __all__ = ["VideoWriter", "check_video_name"]
 
 ENCODER: Final = "libx264"
 OPTIONS: Final = {"preset": "superfast", "crf": "23", "x264-params": "weightp=0:b-adapt=0"}
-"""x264 neither looks for fades nor for the best number of B-frames, which costs 5 % of its time. Without, three clips of
-real cameras came out 11 to 24 % smaller and 0.6 to 1.0 dB further from the pictures (PSNR 42.5 to 46.5 dB), one of
-fades larger by a third.
+"""x264 neither looks for fades nor for the best number of B-frames, which costs 5 % of its time.
+
+Without, three clips of real cameras came out 11 to 24 % smaller and 0.6 to 1.0 dB further from the pictures (PSNR 42.5
+to 46.5 dB), one of fades larger by a third.
 """
 THREADS_MORE: Final = 2  # than processors: of those that encode frames side by side some wait for others
 CLOCK: Final = Fraction(1, 90000)
