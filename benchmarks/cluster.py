@@ -29,7 +29,7 @@ from gpuheat.inputs.video_part import PartReader
 from gpuheat.jobs import dask
 from gpuheat.jobs.counted_part import count_part
 from gpuheat.jobs.cutting import Sharing, cut, index_of
-from gpuheat.jobs.dask.cluster import usual_options
+from gpuheat.jobs.dask.cluster import SCHEDULER, usual_options
 from gpuheat.jobs.dask.videos import OF_THE_RECIPE
 from gpuheat.jobs.pieces import Piece
 from gpuheat.jobs.recipe import Recipe
@@ -59,7 +59,7 @@ def main(videos: tuple[Path, ...], runs: int, parts: int, target: Path | None) -
             n_workers=number,
             threads_per_worker=1,
             dashboard_address=":0",
-            scheduler_kwargs={"preload": ["gpuheat.jobs.dask.scheduler"]},
+            scheduler_kwargs=SCHEDULER,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -149,11 +150,9 @@ class RemoteFile(os.PathLike[str]):
         """
         if self._is_on_the_web:
             raise io.UnsupportedOperation("a web server does not tell what lies in a folder")
-        try:
+        with _errors_of_the_system():
             self._system.invalidate_cache()
             listed = self._system.ls(self._path, detail=True)
-        except Exception as error:
-            raise _of_the_system(error) from error
         for each in listed:
             path = each["name"].rstrip("/")
             if path != self._path.rstrip("/"):  # an object store may list the folder itself
@@ -163,10 +162,8 @@ class RemoteFile(os.PathLike[str]):
 
     def read_bytes(self) -> bytes:
         """All of it; errors as of :meth:`stat`."""
-        try:
+        with _errors_of_the_system():
             return bytes(self._system.cat_file(self._path))
-        except Exception as error:
-            raise _of_the_system(error) from error
 
     def stat(self) -> os.stat_result:
         """Its size, and what tells whether it was replaced by another.
@@ -177,10 +174,8 @@ class RemoteFile(os.PathLike[str]):
             If there is none, or it cannot be reached.
         """
         about = self._about()
-        try:
+        with _errors_of_the_system():
             number = int(self._system.ukey(self._path)[:12], 16)
-        except Exception as error:
-            raise _of_the_system(error) from error
         if about.get("size") is None:
             raise OSError(0, "nothing says how large it is, so that it cannot be read in ranges")
         kind = stat.S_IFDIR if about.get("type") == "directory" else stat.S_IFREG
@@ -189,17 +184,13 @@ class RemoteFile(os.PathLike[str]):
     def open(self, mode: str = "rb") -> io.BufferedIOBase:
         """The file, to be read in ranges; errors as of :meth:`stat`."""
         assert mode == "rb"
-        try:
+        with _errors_of_the_system():
             return _Ranges(self._system.open(self._path, "rb", block_size=BLOCK))
-        except Exception as error:
-            raise _of_the_system(error) from error
 
     def _about(self) -> dict[str, Any]:
-        try:
+        with _errors_of_the_system():
             self._system.invalidate_cache()
             return dict(self._system.info(self._path))
-        except Exception as error:
-            raise _of_the_system(error) from error
 
     @property
     def _kind(self) -> str | None:
@@ -243,10 +234,8 @@ class _Ranges(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        try:
+        with _errors_of_the_system():
             return bytes(self._file.read(-1 if size is None else size))
-        except Exception as error:
-            raise _of_the_system(error) from error
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return int(self._file.seek(offset, whence))
@@ -273,6 +262,15 @@ def _opened(address: str) -> tuple[AbstractFileSystem, str]:
     except ValueError as error:
         raise OptionError(f"{without_secrets(address)} cannot be read: {error}") from error
     return system, str(path)
+
+
+@contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """What a file system of fsspec raises, which is of any class, becomes an OSError."""
+    try:
+        yield
+    except Exception as error:
+        raise _of_the_system(error) from error
 
 
 def _of_the_system(error: Exception) -> OSError:

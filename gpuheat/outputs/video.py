@@ -89,7 +89,7 @@ class VideoWriter:
         self._size = (height, width)
         self._unit = CLOCK if unit is None or unit.denominator > FASTEST_CLOCK else unit
         self._last: int | None = None
-        self._written: deque[av.VideoFrame] = deque(maxlen=4)
+        self._written: deque[av.VideoFrame] = deque(maxlen=4)  # whose memory can be used again
         self.frames = 0
         self.retimed = 0
         options = {"movflags": "faststart", "video_track_timescale": str(self._unit.denominator)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-__all__ = ["Errand", "Tasks", "connected", "usual_options", "wait_for_one"]
+__all__ = ["SCHEDULER", "Errand", "Tasks", "connected", "usual_options", "wait_for_one"]
 
 log = logging.getLogger("gpuheat")
 
@@ -41,6 +41,8 @@ LOOK: Final = 0.2
 """s between two looks at how far the work is."""
 WAIT: Final = "30s"
 LOCAL: Final = "local"
+SCHEDULER: Final = {"preload": ["gpuheat.jobs.dask.scheduler"]}
+"""Options of a scheduler whose memory does not grow with the tasks it ever had."""
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def connected(address: str, backend: str) -> Iterator[Client]:
         usual: dict[str, Any] = {
             "threads_per_worker": 1,
             "dashboard_address": ":0",
-            "scheduler_kwargs": {"preload": ["gpuheat.jobs.dask.scheduler"]},
+            "scheduler_kwargs": SCHEDULER,
         }
         on_gpus = isinstance(get_backend(backend), CudaBackend)
         made = _cuda_cluster()(**usual) if on_gpus else LocalCluster(n_workers=processors(), **usual)
