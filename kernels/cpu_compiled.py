@@ -13,9 +13,11 @@ from typing import Any
 
 import numba as nb
 
-__all__ = ["PLANE", "Array", "compiled", "inlined", "read", "written"]
+__all__ = ["PLANE", "STRETCH", "Array", "compiled", "inlined", "read", "written"]
 
 Array = Any
+STRETCH = 128
+"""Pixels of a row that are looked at together, even: what moves is small, and most of a row of a video is still."""
 
 
 def read(dtype: Any, ndim: int) -> Any:

@@ -8,10 +8,9 @@ import numba as nb
 import numpy as np
 
 from gpuheat.kernels import grey
-from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, inlined, read, written
+from gpuheat.kernels.cpu_compiled import PLANE, STRETCH, Array, compiled, inlined, read, written
 
 __all__ = [
-    "BLOCK",
     "PAIRS",
     "add_bytes",
     "add_motion_rows_bgr",
@@ -26,7 +25,6 @@ RED = np.int32(grey.RED)
 PAIRS = 2
 """So many pairs of frames are compared in one pass: the rows of the frame they share come from memory once."""
 PLANES = nb.types.UniTuple(read(nb.uint8, 1), PAIRS + 1), nb.types.UniTuple(nb.int64, PAIRS + 1)  # type: ignore[no-untyped-call]
-BLOCK = 128  # pixels of a row; what moves is small, and most of a row of a video is still
 
 
 @inlined
@@ -65,10 +63,20 @@ def _mark(a: Array, i: int, b: Array, j: int, size: int, least: Any, marks: Arra
 
 @inlined
 def _add_up(
-    motion: Array, i: int, pixels: int, y: int, begin: int, mask: Array, counts: Array, decayed: Array, weight: float
+    motion: Array,
+    i: int,
+    pixels: int,
+    y: int,
+    begin: int,
+    mask: Array,
+    counts: Array,
+    decayed: Array,
+    weight: float,
+    raised: Array,
+    number: Any,
 ) -> np.int64:
-    """Add what moved of so many pixels of row y from a column on to the sums, which nothing is written to where
-    nothing moved. In ``motion`` they begin at i.
+    """Add what moved of so many pixels of row y from a column on, where a stretch begins, to the sums, which nothing is
+    written to where nothing moved. In ``motion`` they begin at i.
 
     Returns how many pixels moved.
     """
@@ -85,13 +93,17 @@ def _add_up(
     if moved > 0 and decayed.shape[0] > 0:
         for x in range(np.uint64(pixels)):
             decayed[row, column + x] += weight if motion[at + x] != 0 else 0.0
+    if moved > 0 and raised.shape[0] > 0:
+        raised[row, column // np.uint64(STRETCH)] = number
     return np.int64(moved)
 
 
-SUMS = (  # mask, counts, decayed, weights, moved
+SUMS = (  # mask, counts, decayed, raised, number, weights, moved
     read(nb.uint8, 2),
     written(nb.uint32, 2),
     written(nb.float64, 2),
+    written(nb.uint64, 2),
+    nb.uint64,
     read(nb.float64, 1),
     written(nb.int64, 1),
 )
@@ -109,6 +121,8 @@ def add_motion_rows_bgr(
     mask: Array,
     counts: Array,
     decayed: Array,
+    raised: Array,
+    number: Any,
     weights: Array,
     moved: Array,
 ) -> None:
@@ -120,6 +134,7 @@ def add_motion_rows_bgr(
     mask        (h, w) uint8, or (0, 0): every pixel counts
     counts      (h, w) uint32, raised by 1, or (0, 0): not wanted
     decayed     (h, w) float64, raised by the pair's weight, or (0, 0): not wanted
+    raised      (h, stretches of a row) uint64, set to ``number``, uint64, where anything moved, or (0, 0): not wanted
     weights     (pairs,) float64
     moved       (pairs,) int64, at most PAIRS, raised by how many pixels moved of each pair; only these are compared
 
@@ -129,7 +144,7 @@ def add_motion_rows_bgr(
     """
     difference = np.empty(3 * width, np.uint8)
     motion = np.empty(width, np.uint8)
-    whole = width // BLOCK * BLOCK
+    whole = width // STRETCH * STRETCH
     for y in range(first, last):
         for pair in range(moved.size):
             p = frames[pair][y * pitches[pair] : y * pitches[pair] + 3 * width]
@@ -142,9 +157,11 @@ def add_motion_rows_bgr(
                 )
                 motion[x] = np.uint8(weighted >= limit)
             total, weight = np.int64(0), weights[pair]
-            for x in range(0, whole, BLOCK):  # short loops are vectorised where their length is known
-                total += _add_up(motion, x, BLOCK, y, x, mask, counts, decayed, weight)
-            moved[pair] += total + _add_up(motion, whole, width - whole, y, whole, mask, counts, decayed, weight)
+            for x in range(0, whole, STRETCH):  # short loops are vectorised where their length is known
+                total += _add_up(motion, x, STRETCH, y, x, mask, counts, decayed, weight, raised, number)
+            moved[pair] += total + _add_up(
+                motion, whole, width - whole, y, whole, mask, counts, decayed, weight, raised, number
+            )
 
 
 @inlined
@@ -254,6 +271,8 @@ def add_motion_rows_grey(
     mask: Array,
     counts: Array,
     decayed: Array,
+    raised: Array,
+    number: Any,
     weights: Array,
     moved: Array,
 ) -> None:
@@ -272,24 +291,24 @@ def add_motion_rows_grey(
     if still == 255:
         return
     least, levels = np.uint8(still + 1), (black, gain, threshold)
-    whole = width // BLOCK
-    marks, motion = np.empty(whole, np.uint8), np.empty(BLOCK, np.uint8)
+    whole = width // STRETCH
+    marks, motion = np.empty(whole, np.uint8), np.empty(STRETCH, np.uint8)
     for y in range(first, last):
         for pair in range(moved.size):
             previous, frame = frames[pair], frames[pair + 1]
             i, j = y * pitches[pair], y * pitches[pair + 1]
             marks[:] = 0
-            _mark(previous, i, frame, j, BLOCK, least, marks)
+            _mark(previous, i, frame, j, STRETCH, least, marks)
             total, weight = np.int64(0), weights[pair]
             for block in range(whole):  # short loops are vectorised where their length is known
                 if marks[block] != 0:
-                    x = block * BLOCK
-                    _compare_grey(previous, i + x, frame, j + x, BLOCK, levels, motion)
-                    total += _add_up(motion, 0, BLOCK, y, x, mask, counts, decayed, weight)
-            x = whole * BLOCK
+                    x = block * STRETCH
+                    _compare_grey(previous, i + x, frame, j + x, STRETCH, levels, motion)
+                    total += _add_up(motion, 0, STRETCH, y, x, mask, counts, decayed, weight, raised, number)
+            x = whole * STRETCH
             if x < width:
                 _compare_grey(previous, i + x, frame, j + x, width - x, levels, motion)
-                total += _add_up(motion, 0, width - x, y, x, mask, counts, decayed, weight)
+                total += _add_up(motion, 0, width - x, y, x, mask, counts, decayed, weight, raised, number)
             moved[pair] += total
 
 
@@ -318,6 +337,8 @@ def add_motion_rows_yuv(
     mask: Array,
     counts: Array,
     decayed: Array,
+    raised: Array,
+    number: Any,
     weights: Array,
     moved: Array,
 ) -> None:
@@ -327,7 +348,7 @@ def add_motion_rows_yuv(
     chroma_step        1: U and V in planes of their own; 2: they alternate, and V begins a byte later
     width              px, even
     factors            (6,) int16: black, gain, red_v, green_u, green_v, blue_u (gpuheat.pixels.YuvToBgr)
-    limit, mask, counts, decayed, weights, moved   as in add_motion_rows_bgr
+    The rest as in add_motion_rows_bgr.
 
     Pixels are turned into BGR in registers, in 16 bits wherever they suffice. 1.5 bytes a pixel are
     read instead of 3, and there is no BGR picture. The differences in the planes bound those of the
@@ -341,9 +362,9 @@ def add_motion_rows_yuv(
     if still == 255:
         return
     least, least_chroma = np.uint8(still + 1), np.uint8(still // 3 + 1)
-    whole = width // BLOCK
-    marks, blocks = np.empty(whole, np.uint8), (width + BLOCK - 1) // BLOCK
-    offsets, motion = np.empty((6, BLOCK // 2), np.int16), np.empty(BLOCK, np.uint8)
+    whole = width // STRETCH
+    marks, blocks = np.empty(whole, np.uint8), (width + STRETCH - 1) // STRETCH
+    offsets, motion = np.empty((6, STRETCH // 2), np.int16), np.empty(STRETCH, np.uint8)
     black, gain = factors[0], factors[1]
     for row in range(first, last):
         for pair in range(moved.size):
@@ -353,35 +374,37 @@ def add_motion_rows_yuv(
             j, j_u, j_v = 2 * row * pitches_y[pair + 1], row * pitches_u[pair + 1], row * pitches_v[pair + 1]
             i_lower, j_lower = i + pitches_y[pair], j + pitches_y[pair + 1]
             marks[:] = 0
-            _mark(p_y, i, f_y, j, BLOCK, least, marks)
-            _mark(p_y, i_lower, f_y, j_lower, BLOCK, least, marks)
+            _mark(p_y, i, f_y, j, STRETCH, least, marks)
+            _mark(p_y, i_lower, f_y, j_lower, STRETCH, least, marks)
             if chroma_step == 1:  # spelled out: short loops are vectorised where their length is known
-                _mark(p_u, i_u, f_u, j_u, BLOCK // 2, least_chroma, marks)
-                _mark(p_v, i_v, f_v, j_v, BLOCK // 2, least_chroma, marks)
+                _mark(p_u, i_u, f_u, j_u, STRETCH // 2, least_chroma, marks)
+                _mark(p_v, i_v, f_v, j_v, STRETCH // 2, least_chroma, marks)
             else:
-                _mark(p_u, i_u, f_u, j_u, BLOCK, least_chroma, marks)
+                _mark(p_u, i_u, f_u, j_u, STRETCH, least_chroma, marks)
             total, weight = np.int64(0), weights[pair]
             for block in range(blocks):  # whole ones are spelled out, too
                 if block < whole and marks[block] == 0:
                     continue
-                x = block * BLOCK
-                c, half = x // 2 * chroma_step, min(BLOCK, width - x) // 2
+                x = block * STRETCH
+                c, half = x // 2 * chroma_step, min(STRETCH, width - x) // 2
                 if block < whole and chroma_step == 1:
-                    _color_offsets(p_u, i_u + c, p_v, i_v + c, 1, BLOCK // 2, factors, offsets, 0)
-                    _color_offsets(f_u, j_u + c, f_v, j_v + c, 1, BLOCK // 2, factors, offsets, 3)
+                    _color_offsets(p_u, i_u + c, p_v, i_v + c, 1, STRETCH // 2, factors, offsets, 0)
+                    _color_offsets(f_u, j_u + c, f_v, j_v + c, 1, STRETCH // 2, factors, offsets, 3)
                 else:
                     _color_offsets(p_u, i_u + c, p_v, i_v + c, chroma_step, half, factors, offsets, 0)
                     _color_offsets(f_u, j_u + c, f_v, j_v + c, chroma_step, half, factors, offsets, 3)
                 if block < whole:
-                    _compare_colors(p_y, i + x, f_y, j + x, BLOCK // 2, offsets, black, gain, limit, motion)
-                    total += _add_up(motion, 0, BLOCK, 2 * row, x, mask, counts, decayed, weight)
-                    _compare_colors(p_y, i_lower + x, f_y, j_lower + x, BLOCK // 2, offsets, black, gain, limit, motion)
-                    total += _add_up(motion, 0, BLOCK, 2 * row + 1, x, mask, counts, decayed, weight)
+                    _compare_colors(p_y, i + x, f_y, j + x, STRETCH // 2, offsets, black, gain, limit, motion)
+                    total += _add_up(motion, 0, STRETCH, 2 * row, x, mask, counts, decayed, weight, raised, number)
+                    _compare_colors(
+                        p_y, i_lower + x, f_y, j_lower + x, STRETCH // 2, offsets, black, gain, limit, motion
+                    )
+                    total += _add_up(motion, 0, STRETCH, 2 * row + 1, x, mask, counts, decayed, weight, raised, number)
                 else:
                     _compare_colors(p_y, i + x, f_y, j + x, half, offsets, black, gain, limit, motion)
-                    total += _add_up(motion, 0, 2 * half, 2 * row, x, mask, counts, decayed, weight)
+                    total += _add_up(motion, 0, 2 * half, 2 * row, x, mask, counts, decayed, weight, raised, number)
                     _compare_colors(p_y, i_lower + x, f_y, j_lower + x, half, offsets, black, gain, limit, motion)
-                    total += _add_up(motion, 0, 2 * half, 2 * row + 1, x, mask, counts, decayed, weight)
+                    total += _add_up(motion, 0, 2 * half, 2 * row + 1, x, mask, counts, decayed, weight, raised, number)
             moved[pair] += total
 
 
@@ -400,15 +423,15 @@ def expand_luma(luma: Array, pitch: int, black: Any, gain: Any, expanded: Array)
             expanded_row[x] = np.uint8(_clipped(_scaled(_times_8(row[x], black), gain)))
 
 
-@compiled(*(nb.void(*PLANE, nb.uint32, written(dtype, 2)) for dtype in (nb.uint16, nb.uint32)))
-def add_bytes(plane: Array, pitch: int, weight: Any, sums: Array) -> None:
-    """Add the bytes of a plane, each times a weight, to sums.
+@compiled(*(nb.void(*PLANE, nb.uint32, written(dtype, 3), nb.int64) for dtype in (nb.uint16, nb.uint32)))
+def add_bytes(plane: Array, pitch: int, weight: Any, sums: Array, part: int) -> None:
+    """Add the bytes of a plane, each times a weight, to one part of the sums.
 
     plane   flat uint8; row y begins at y * pitch
-    sums    (rows, bytes of a row) uint16 or uint32
+    sums    (rows, parts, bytes of a row) uint16 or uint32
     """
-    rows, size = sums.shape
+    rows, size = sums.shape[0], sums.shape[2]
     for y in range(rows):
-        row, out = plane[y * pitch : y * pitch + size], sums[y]
+        row, out = plane[y * pitch : y * pitch + size], sums[y, part]
         for x in range(size):
             out[x] = np.uint32(out[x] + np.uint32(np.uint32(row[x]) * weight))

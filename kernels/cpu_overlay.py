@@ -5,11 +5,10 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from gpuheat.kernels.cpu_compiled import PLANE, Array, compiled, inlined, read, written
+from gpuheat.kernels.cpu_compiled import PLANE, STRETCH, Array, compiled, inlined, read, written
 
 __all__ = ["blend_heat_rows_yuv"]
 
-BLOCK = 128  # pixels of a row, even; most of a picture has no heat, and is only copied
 FIELD = np.uint64(0xFFFF)
 FIELDS = np.uint64(0x0000FFFF0000FFFF)  # every second one
 LOW = np.uint64(0xFFFFFFFF)
@@ -24,16 +23,20 @@ def _copy(a: Array, i: int, out: Array, j: int, size: int) -> None:
 
 
 @inlined
-def _mark(heat: Array, row: int, width: int, block: int, least: float, marks: Array) -> None:
-    """Mark each BLOCK pixels of a row in which one comes to the least value."""
+def _mark(heat: Array, row: int, width: int, block: int, least: float, warm: Array, marks: Array) -> None:
+    """Mark each stretch of a row in which a pixel comes to the least value, and those that are not warm any more."""
     y, end = np.uint64(row), heat.shape[1] - 1
     for place in range(marks.size):
-        begin = place * BLOCK
-        first, last = min(begin // block, end), min((min(begin + BLOCK, width) - 1) // block, end)
+        if warm.shape[0] > 0 and warm[y, place] == 0:
+            continue
+        begin = place * STRETCH
+        first, last = min(begin // block, end), min((min(begin + STRETCH, width) - 1) // block, end)
         hot = np.uint8(0)
         for x in range(np.uint64(last - first + 1)):
             hot |= np.uint8(heat[y, np.uint64(first) + x] >= least)
         marks[place] |= hot
+        if warm.shape[0] > 0:
+            warm[y, place] = hot
 
 
 @inlined
@@ -78,7 +81,13 @@ def _blend_colour(weights: Array, parts: Array, columns: int, plane: Array, i: i
         plane[np.uint64(i) + x] = np.uint8(np.uint32(weighted + added) >> np.uint32(10))
 
 
-HEAT = (read(nb.float64, 2), nb.int64, nb.float64, read(nb.uint64, 1))  # heat, block, scale, table
+HEAT = (  # heat, block, scale, warm, table
+    read(nb.float64, 2),
+    nb.int64,
+    nb.float64,
+    written(nb.uint8, 2),
+    read(nb.uint64, 1),
+)
 
 
 @compiled(nb.void(*PLANE * 3, *PLANE_OUT * 3, *(nb.int64,) * 3, *HEAT))
@@ -101,6 +110,7 @@ def blend_heat_rows_yuv(
     heat: Array,
     block: int,
     scale: float,
+    warm: Array,
     table: Array,
 ) -> None:
     """Lay the heat over the rows first <= y < last of the colour planes of a YUV 4:2:0 picture, and the two rows of
@@ -111,18 +121,20 @@ def blend_heat_rows_yuv(
     width             of the luma, even
     heat              (h, w) float64; it is for block by block pixels each, and what lies behind its last is as that
     scale             the level of a pixel is heat * scale, cut off
+    warm              (h, stretches of a row) uint8: 0 where all levels are known to be 0, and set to that where they
+                      are found to be, for blocks of 1 only; (0, 0): not known
     table             (levels,) uint64, each of four 16-bit numbers, from the lowest: 256 - opacity, and Y, U and V of
                       the colour times the opacity, of 256
 
     The colour of a 2 x 2 block is blended with the mean of its four colours and opacities.
     """
-    levels, found = np.empty(BLOCK, np.int32), np.empty((2, BLOCK), np.uint64)
+    levels, found = np.empty(STRETCH, np.int32), np.empty((2, STRETCH), np.uint64)
     of_two, weights, parts = (
-        np.empty(BLOCK, np.uint64),
-        np.empty(BLOCK // 2, np.uint64),
-        np.empty(BLOCK // 2, np.uint64),
+        np.empty(STRETCH, np.uint64),
+        np.empty(STRETCH // 2, np.uint64),
+        np.empty(STRETCH // 2, np.uint64),
     )
-    marks = np.empty(-(-width // BLOCK), np.uint8)
+    marks = np.empty(-(-width // STRETCH), np.uint8)
     top = table.shape[0] - 1
     coloured = np.uint8(table[0] & FIELD != 256)  # what has no heat, too
     least = 1 / scale if scale > 0 else np.inf
@@ -131,14 +143,14 @@ def blend_heat_rows_yuv(
         for line in range(2):
             row = 2 * y + line
             _copy(luma, row * luma_pitch, luma_out, row * luma_out_pitch, width)
-            _mark(heat, min(row // block, heat.shape[0] - 1), width, block, least, marks)
+            _mark(heat, min(row // block, heat.shape[0] - 1), width, block, least, warm, marks)
         _copy(u, y * u_pitch, u_out, y * u_out_pitch, width // 2)
         _copy(v, y * v_pitch, v_out, y * v_out_pitch, width // 2)
         for place in range(marks.size):
             if marks[place] == 0:
                 continue
-            begin = place * BLOCK
-            columns = min(BLOCK, width - begin)
+            begin = place * STRETCH
+            columns = min(STRETCH, width - begin)
             for line in range(2):
                 row, n = 2 * y + line, np.uint64(line)
                 _levels(heat, min(row // block, heat.shape[0] - 1), begin, columns, block, scale, top, levels)

@@ -6,6 +6,7 @@ contiguity are the caller's promise.
 """
 
 from gpuheat.kernels.cpu_blocks import sum_blocks
+from gpuheat.kernels.cpu_compiled import STRETCH
 from gpuheat.kernels.cpu_frames import (
     PAIRS,
     add_bytes,
@@ -21,6 +22,7 @@ from gpuheat.kernels.cpu_spans import sum_spans
 
 __all__ = [
     "PAIRS",
+    "STRETCH",
     "TILE",
     "add_bytes",
     "add_motion_rows_bgr",

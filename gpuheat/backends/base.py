@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpuheat.grid import BinGrid
     from gpuheat.pixels import FrameLayout
 
-__all__ = ["Array", "Backend", "DecodingBackend", "GatheringBackend", "SummingBackend"]
+__all__ = ["Array", "Backend", "DecodingBackend", "GatheringBackend", "MarkingBackend", "SummingBackend"]
 
 Array = Any
 """An array of the backend's own kind: ``numpy.ndarray``, ``cupy.ndarray``, a Numba device array."""
@@ -150,6 +150,40 @@ class Backend(Protocol):
         -------
         Array
             (h, w) float32.
+        """
+
+
+@runtime_checkable
+class MarkingBackend(Backend, Protocol):
+    """A backend on the host that can tell where it raised the counts and the decayed sums."""
+
+    @property
+    def stretch(self) -> int:
+        """So many pixels of a row, px, are marked together."""
+
+    def add_motion(
+        self,
+        previous: Array,
+        frames: Array,
+        layout: FrameLayout,
+        *,
+        threshold: int,
+        moved: Array,
+        counts: Array | None = None,
+        mask: Array | None = None,
+        decayed: Array | None = None,
+        weights: NDArray[np.float64] | None = None,
+        raised: NDArray[np.uint64] | None = None,
+        number: int = 0,
+    ) -> None:
+        """As :meth:`Backend.add_motion`.
+
+        Parameters
+        ----------
+        raised
+            (h, ceil(w / stretch)) uint64, set to ``number`` for each stretch of a row in which a pixel moved.
+        number
+            0 to 2**64 - 1.
         """
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpuheat.grid import BinGrid
     from gpuheat.pixels import FrameLayout
 
-__all__ = ["check_image", "check_motion", "check_points", "check_threshold", "planes_of"]
+__all__ = ["check_image", "check_motion", "check_points", "check_raised", "check_threshold", "planes_of"]
 
 
 def check_points(histogram: Array, grid: BinGrid, x: Array, y: Array, weight: Array | None) -> None:
@@ -63,6 +63,12 @@ def check_motion(
         raise OptionError("decayed and weights belong together: give both or neither")
     if weights is not None:
         _check("weights", weights, (batch.shape[0],), ("float64",))
+
+
+def check_raised(raised: NDArray[np.uint64], number: int, height: int, width: int, stretch: int) -> None:
+    """Raise InputError or OptionError unless ``raised`` and ``number`` are as ``MarkingBackend.add_motion`` says."""
+    _check("raised", raised, (height, -(-width // stretch)), ("uint64",), written=True)
+    whole_number("number", number, 0, 2**64 - 1)
 
 
 def planes_of(frames: Array, layout: FrameLayout, name: str = "frames") -> tuple[Array, ...]:

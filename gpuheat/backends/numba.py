@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpuheat.backends import gaussian
-from gpuheat.backends.checks import check_image, check_motion, check_points, planes_of
+from gpuheat.backends.checks import check_image, check_motion, check_points, check_raised, planes_of
 from gpuheat.backends.cpu_loops import numba_cpu, processors, share
 from gpuheat.backends.cpu_planes import PlaneStack, flat_planes, luma_style, yuv_style
 from gpuheat.backends.host import HostArrays
@@ -40,6 +40,7 @@ class NumbaBackend(HostArrays):
     """
 
     name = "numba"
+    stretch = numba_cpu.STRETCH
     native_formats = ("yuv420p", "nv12", "gray8")
     frames_at_once = numba_cpu.PAIRS
     bytes_at_once = 1 << 25  # two frames of 4K: of larger ones another is much memory for little time
@@ -107,6 +108,8 @@ class NumbaBackend(HostArrays):
         mask: NDArray[np.uint8] | None = None,
         decayed: NDArray[np.float64] | None = None,
         weights: NDArray[np.float64] | None = None,
+        raised: NDArray[np.uint64] | None = None,
+        number: int = 0,
     ) -> None:
         """One pass over each two pairs of frames; each thread has some strips of rows."""
         check_motion(
@@ -121,8 +124,11 @@ class NumbaBackend(HostArrays):
             weights=weights,
         )
         height, width = planes_of(previous, layout)[0].shape[:2]
+        if raised is not None:
+            check_raised(raised, number, height, width, self.stretch)
         compare, rows, how = _comparison(layout, height, width, threshold)
         sums = (_rows(mask, np.uint8), _rows(counts, np.uint32), _rows(decayed, np.float64))
+        marks = (_rows(raised, np.uint64), np.uint64(number))
         consecutive = [planes_of(previous, layout), *zip(*planes_of(frames, layout), strict=True)]
         flat = [flat_planes(planes, layout) for planes in consecutive]
         worth = np.zeros(moved.size) if weights is None else weights
@@ -131,12 +137,12 @@ class NumbaBackend(HostArrays):
             found = np.zeros(moved.size, np.int64)
             for begin in range(0, moved.size, numba_cpu.PAIRS):
                 pairs = slice(begin, begin + numba_cpu.PAIRS)
-                compare(*_together(flat[begin:]), first, last, *how, *sums, worth[pairs], found[pairs])
+                compare(*_together(flat[begin:]), first, last, *how, *sums, *marks, worth[pairs], found[pairs])
             return found
 
         least = max(1, PIXELS_WORTH_A_THREAD * rows // (width * height * max(1, moved.size)))
         moved[...] = np.sum(share(part, rows, least, self.threads, STRIPS), axis=0)
-        for array, own in ((counts, sums[1]), (decayed, sums[2])):
+        for array, own in ((counts, sums[1]), (decayed, sums[2]), (raised, marks[0])):
             if array is not None and own is not array:
                 array[...] = own
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from gpuheat.backends import Backend, get_backend
+from gpuheat.backends.base import MarkingBackend
 from gpuheat.backends.host import HostArrays, lies_on_gpu
 from gpuheat.errors import BackendError, DeviceMemoryError, InputError, OptionError
 from gpuheat.motion.batch import Batch
@@ -17,6 +18,7 @@ from gpuheat.motion.decay import epoch_of, pair_weights, rescaled, value_at
 from gpuheat.motion.heatmap import MotionHeatmap
 from gpuheat.motion.over_time import KeptOverTime, OverTime
 from gpuheat.motion.pairs import PairLog
+from gpuheat.motion.raised import Raised
 from gpuheat.motion.settings import MotionSettings
 from gpuheat.options import whole_number
 from gpuheat.pixels import FrameLayout
@@ -108,7 +110,8 @@ class MotionCounter:
         self._previous: Batch | None = None  # one frame
         self._timed: bool | None = None
         self._log = PairLog(self.backend)
-        self._over_time = KeptOverTime(over_time, self.shape)
+        self._raised = Raised(self.shape, self.backend.stretch) if isinstance(self.backend, MarkingBackend) else None
+        self._over_time = KeptOverTime(over_time, self.shape, self._raised)
 
     @property
     def layout(self) -> FrameLayout | None:
@@ -200,6 +203,7 @@ class MotionCounter:
                 counter._close_slices()
             self._over_time.merge(other._over_time)
         self._counts = self.backend.asarray(self._host_counts() + other._host_counts())
+        self._all_raised()
         if self._decayed is not None and other._epoch is not None:
             epoch = other._epoch if self._epoch is None else max(self._epoch, other._epoch)
             sums = [rescaled(c._host_decayed(), c._epoch, epoch) for c in (self, other) if c._epoch is not None]
@@ -209,6 +213,11 @@ class MotionCounter:
             planes = (np.array(other.backend.to_host(plane)) for plane in other._previous.planes)
             self._previous = Batch(other._previous.layout, tuple(map(self.backend.asarray, planes)))
         self._timed = other._timed if self._timed is None else self._timed
+
+    @property
+    def raised(self) -> Raised | None:
+        """Where the counts and the decayed sums were raised last; None where the backend does not tell."""
+        return self._raised
 
     def decaying(self, time: float) -> tuple[NDArray[np.float64], float]:
         """The decayed sums as they are now, (h, w), and the factor that makes them those as of ``time``, s.
@@ -239,6 +248,7 @@ class MotionCounter:
         Push that counter's last frame first: no pair is made of it.
         """
         self._counts = self.backend.asarray(state["counts"])
+        self._all_raised()
         self._decayed = None if state["decayed"] is None else self.backend.asarray(state["decayed"])
         self._epoch, self._timed = state["epoch"], state["timed"]
         self._log.restore(state["pairs"])
@@ -359,7 +369,10 @@ class MotionCounter:
                 self._decayed = self.backend.asarray(rescaled(self._host_decayed(), self._epoch, newest))
                 self._epoch = newest
             weights = pair_weights(stamps, self.settings.half_life, self._epoch)
-        self._add_motion(previous, batch, moved, counts=self._counts, decayed=self._decayed, weights=weights)
+        sums = {"counts": self._counts, "decayed": self._decayed, "weights": weights}
+        if self._raised is not None:
+            sums |= {"raised": self._raised.numbers, "number": self._raised.next()}
+        self._add_motion(previous, batch, moved, **sums)
 
     def _add_motion(self, previous: Batch, batch: Batch, moved: Any, **sums: Any) -> None:
         self.backend.add_motion(
@@ -371,6 +384,11 @@ class MotionCounter:
             mask=self._device_mask,
             **sums,
         )
+
+    def _all_raised(self) -> None:
+        """Take note that the sums are others."""
+        if self._raised is not None:
+            self._raised.everywhere()
 
     def _close_slices(self) -> None:
         """Have all that was counted in the slices of the time. The host waits for the device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gpuheat.motion.raised import Raised
+
 __all__ = ["KeptOverTime", "OverTime"]
+
+UNKNOWN: Final = np.empty((0, 0), np.uint64)
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,19 @@ class OverTime:
 
 
 class KeptOverTime:
-    """What is kept of (h, w) counts. Pairs without times are at 0, 1, 2 ..., their places among all."""
+    """What is kept of (h, w) counts. Pairs without times are at 0, 1, 2 ..., their places among all.
 
-    def __init__(self, what: OverTime, shape: tuple[int, int]) -> None:
+    ``raised`` says where they were raised; None: not known.
+    """
+
+    def __init__(self, what: OverTime, shape: tuple[int, int], raised: Raised | None = None) -> None:
         self.what = what
         self._shape = shape
         self._shown = shape[::-1] if what.turned % 180 else shape
         self._sliced: dict[str, SlicedSums] = {}
         if what.timeline:
             steps = Steps(Fraction(SHORTEST))
-            self._sliced["timeline"] = SlicedSums(BlockSums(shape, what.turned), steps, most=MOST)
+            self._sliced["timeline"] = SlicedSums(BlockSums(shape, what.turned, raised), steps, most=MOST)
         if what.slicing is not None:
             self._sliced["slices"] = SlicedSums(AllCounts(shape), what.slicing.steps, level=1)
         if what.zones is not None:
@@ -123,11 +130,14 @@ class BlockSums:
 
     Blocks begin at the upper left of the map as shown, which is that of the counts turned by so many degrees
     counter-clockwise. The counts themselves are not turned, that would take longer than counting.
+
+    All counts it is called with are those of one map, of which ``raised`` says where they are not what they were; None:
+    they may be any.
     """
 
     dtype: ClassVar = np.uint64
 
-    def __init__(self, shape: tuple[int, int], turned: int) -> None:
+    def __init__(self, shape: tuple[int, int], turned: int, raised: Raised | None = None) -> None:
         from gpuheat.backends.cpu_loops import numba_cpu
 
         self._sum_blocks = numba_cpu.sum_blocks
@@ -138,12 +148,24 @@ class BlockSums:
         left_over = [(length - 1) % block + 1 for length in shape]  # of the block at the end
         self._first_height = left_over[0] if self._quarters in (2, 3) else block
         self._first_width = left_over[1] if self._quarters in (1, 2) else block
+        self._raised = raised
+        self._since = 0
+        self._sums = np.zeros(self._grid, np.uint64)
 
     def __call__(self, counts: NDArray[np.uint32]) -> NDArray[np.uint64]:
-        """(size,): the blocks of the map as shown, row by row."""
-        sums = np.empty(self._grid, np.uint64)
-        self._sum_blocks(np.ascontiguousarray(counts), self._block, self._first_height, self._first_width, sums)
-        return np.rot90(sums, self._quarters).ravel()
+        """(size,): the blocks of the map as shown, row by row; to look at only, until the next call."""
+        numbers = UNKNOWN if self._raised is None else self._raised.numbers
+        self._sum_blocks(
+            np.ascontiguousarray(counts),
+            self._block,
+            self._first_height,
+            self._first_width,
+            numbers,
+            self._since,
+            self._sums,
+        )
+        self._since = 0 if self._raised is None else self._raised.latest
+        return np.rot90(self._sums, self._quarters).ravel()
 
 
 class AllCounts:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from gpuheat.outputs.style import PictureStyle
     from gpuheat.outputs.yuv import YuvStandard
 
-__all__ = ["HeatOverVideo", "check_video_style"]
+__all__ = ["STRETCH", "HeatOverVideo", "check_video_style"]
 
 LEVELS: Final = 1024
 OPAQUE: Final = 256
+STRETCH: Final = numba_cpu.STRETCH
+"""Pixels of a row that are looked at together."""
 PIXELS_WORTH_A_THREAD: Final = 1 << 20
 """An encoder is busy on the other processors."""
 
@@ -59,7 +61,15 @@ class HeatOverVideo:
             for place, column in enumerate((OPAQUE - parts, luma, u, v))
         )
 
-    def __call__(self, planes: Planes, heat: NDArray[np.float64], block: int, scale: float, out: Planes) -> None:
+    def __call__(
+        self,
+        planes: Planes,
+        heat: NDArray[np.float64],
+        block: int,
+        scale: float,
+        out: Planes,
+        warm: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Write the planes with the heat over them into others.
 
         Parameters
@@ -73,11 +83,16 @@ class HeatOverVideo:
             The share of the full scale that 1 is; what comes to 1 and more gets the hottest colour.
         out
             As ``planes``.
+        warm
+            (h, ceil(w / :data:`STRETCH`)) uint8, with ``block`` 1 only: 0 for stretches of a row that are known to have
+            no heat to be seen. Those that are found to have none are set to 0. None: not known.
         """
         sources = [each for plane in planes for each in flat_plane(plane)]
         targets = [each for plane in out for each in _to_write(plane)]
         width = planes[0].shape[1]
-        how = (np.ascontiguousarray(heat), block, (LEVELS - 1) * scale, self._table)
+        assert warm is None or (block == 1 and warm.flags.c_contiguous)
+        warmth = np.empty((0, 0), np.uint8) if warm is None else warm
+        how = (np.ascontiguousarray(heat), block, (LEVELS - 1) * scale, warmth, self._table)
 
         def part(first: int, last: int) -> None:
             numba_cpu.blend_heat_rows_yuv(*sources, *targets, first, last, width, *how)

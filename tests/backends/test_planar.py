@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpuheat import Backend, FrameLayout, InputError, get_backend
 from gpuheat.backends.base import GatheringBackend
 from gpuheat.backends.checks import planes_of
-from gpuheat.kernels.cpu_frames import BLOCK
+from gpuheat.kernels.cpu_compiled import STRETCH
 from gpuheat.pixels import YUV_TO_BGR, YuvToBgr, to_bgr
 
 BT709, UNSPECIFIED, SMPTE170M = 1, 2, 6  # AVCOL_SPC_...
@@ -89,7 +89,7 @@ def test_equal_to_comparing_what_ffmpeg_makes_of_the_frames(
     np.testing.assert_array_equal(moved, wanted_moved)
 
 
-@pytest.mark.parametrize("width", [BLOCK - 2, BLOCK, BLOCK + 2, 5 * BLOCK + 30])
+@pytest.mark.parametrize("width", [STRETCH - 2, STRETCH, STRETCH + 2, 5 * STRETCH + 30])
 @pytest.mark.parametrize(
     ("pixel_format", "plane"),
     [("gray8", 0), ("yuv420p", 0), ("yuv420p", 1), ("yuv420p", 2), ("nv12", 0), ("nv12", 1)],
