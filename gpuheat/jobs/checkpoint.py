@@ -27,7 +27,7 @@ __all__ = ["INTERVAL", "Checkpoint"]
 INTERVAL: Final = 30.0
 """Seconds of work that may be lost."""
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of the file, and of what the classes give as their state: a number of its own for each that was ever written."""
 
 CHUNK: Final = 2**22

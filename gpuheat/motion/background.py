@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from itertools import groupby
-from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import cv2
 import numpy as np
 
-from gpuheat.backends.cpu_loops import numba_cpu, processors, share
-from gpuheat.backends.cpu_planes import flat_plane
+from gpuheat.backends.cpu_loops import processors, share
 from gpuheat.errors import InputError
+from gpuheat.motion.plane_sums import PlaneSums
 from gpuheat.pixels import FrameLayout, YuvToBgr, to_bgr, to_grey
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ __all__ = ["BACKGROUNDS", "Background", "Mean"]
 MEDIAN_FRAMES: Final = 22  # at most this many are kept, at least half as many once there were enough
 ALL_OF: Final = 64  # frames, of which the mean takes every one
 STEP: Final = 16  # behind those: two a second of usual video, at next to no cost
-WEIGHTS: Final = (1, STEP)
 LAST: Final = 2**24  # frames, whose sums still fit 32 bits: six days at 30 frames/s
-IN_16_BITS: Final = (2**16 - 1) // 255  # frames, whose sums fit these
 ROWS_AT_ONCE: Final = 64  # to spare memory
 PIXELS_WORTH_A_THREAD: Final = 1 << 19
 
@@ -102,7 +99,7 @@ class Mean:
 
     def __init__(self, before: int = 0) -> None:
         self._next = before
-        self._sums: dict[FrameLayout, _Sums] = {}
+        self._sums: dict[FrameLayout, PlaneSums] = {}
 
     def add(self, pixels: Callable[[], Pixels], _bgr: Callable[[], NDArray[np.uint8]]) -> None:
         """Add some frames up."""
@@ -144,7 +141,7 @@ class Mean:
         weight = sum(sums.weight for sums in self._sums.values())
         if weight == 0:
             return None
-        pictures = [(sums.weight, sums.picture(layout)) for layout, sums in self._sums.items()]
+        pictures = [(sums.weight, _picture(sums, layout)) for layout, sums in self._sums.items()]
         if len(pictures) == 1:
             return pictures[0][1]
         total = sum(weight * picture.astype(np.int64) for weight, picture in pictures)
@@ -154,11 +151,7 @@ class Mean:
     def state(self) -> dict[str, Any]:
         """The sums."""
         sums = {
-            str(number): {
-                "layout": asdict(layout),
-                "weight": sums.weight,
-                "planes": {str(place): plane for place, plane in enumerate(sums.planes)},
-            }
+            str(number): {"layout": asdict(layout)} | sums.state
             for number, (layout, sums) in enumerate(self._sums.items())
         }
         return {"next": self._next, "sums": sums}
@@ -170,11 +163,11 @@ class Mean:
         for each in state["sums"].values():
             conversion = each["layout"]["conversion"]
             layout = FrameLayout(each["layout"]["pixel_format"], None if conversion is None else YuvToBgr(**conversion))
-            self.add_sums(layout, [*each["planes"].values()], each["weight"])
+            self._sums[layout] = PlaneSums.restored(each)
 
-    def _sums_for(self, layout: FrameLayout, shapes: Sequence[tuple[int, ...]]) -> _Sums:
+    def _sums_for(self, layout: FrameLayout, shapes: Sequence[tuple[int, ...]]) -> PlaneSums:
         if layout not in self._sums:
-            self._sums[layout] = _Sums(shapes)
+            self._sums[layout] = PlaneSums(shapes, STEP)
         sums = self._sums[layout]
         if sums.shapes != shapes:
             raise InputError(f"a frame must have the size of those before, got {shapes[0]} px")
@@ -184,92 +177,23 @@ class Mean:
 def _weight(number: int) -> int:
     """For how many frames the one of this number stands in the mean."""
     if number < ALL_OF:
-        return WEIGHTS[0]
-    return WEIGHTS[1] if number % STEP == 0 and number < LAST else 0
+        return 1
+    return STEP if number % STEP == 0 and number < LAST else 0
 
 
-class _Sums:
-    """The sums of the planes of frames of one layout.
+def _picture(sums: PlaneSums, layout: FrameLayout) -> NDArray[np.uint8]:
+    """The mean of frames of a layout, (h, w, 3) BGR."""
+    height, width = sums.shapes[0][:2]
+    picture = np.empty((height, width, 3), np.uint8)
 
-    As long as they fit, there are two of each byte in 16 bits: of the frames that count once, and of those that count
-    ``STEP`` times. They lie side by side, row by row, so that what they come to together, in 32 bits, takes their place
-    when they are full: reading and writing half as much, and no memory anew, is half the time of adding up.
+    def strips(first: int, last: int) -> None:
+        for begin in range(first * ROWS_AT_ONCE, last * ROWS_AT_ONCE, ROWS_AT_ONCE):
+            end = min(begin + ROWS_AT_ONCE, height)
+            picture[begin:end] = _bgr(_as_shown(sums.mean(begin, end), layout))
 
-    Attributes
-    ----------
-    shapes
-        Of the planes.
-    weight
-        How many frames they stand for.
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        self.shapes = shapes
-        self.weight = 0
-        self._frames = dict.fromkeys(WEIGHTS, 0)  # in the two sums
-        self._narrow = True
-        self._sums: list[NDArray[Any]] = [np.zeros((shape[0], 2, prod(shape[1:])), np.uint16) for shape in shapes]
-
-    def add(self, planes: Sequence[NDArray[np.uint8]], weight: int) -> None:
-        """Add the planes of a frame, of one of the two weights."""
-        self.weight += weight
-        self._frames[weight] += 1
-        if self._frames[weight] > IN_16_BITS:
-            self._widen()
-        once, part = (1, WEIGHTS.index(weight)) if self._narrow else (weight, 0)
-        for sums, plane in zip(self._sums, planes, strict=True):
-            numba_cpu.add_bytes(*flat_plane(plane), np.uint32(once), sums, part)
-
-    def add_sums(self, planes: Sequence[NDArray[Any]], weight: int) -> None:
-        """Add sums of planes that stand for so many frames."""
-        self.weight += weight
-        self._widen()
-        for sums, plane in zip(self._sums, planes, strict=True):
-            sums += plane.reshape(sums.shape)
-
-    @property
-    def planes(self) -> list[NDArray[np.uint32]]:
-        """The sums, of the shapes of the planes."""
-        return [self._rows(place, slice(None)).reshape(shape) for place, shape in enumerate(self.shapes)]
-
-    def picture(self, layout: FrameLayout) -> NDArray[np.uint8]:
-        """The mean, (h, w, 3) BGR."""
-        height, width = self.shapes[0][:2]
-        picture = np.empty((height, width, 3), np.uint8)
-        wide = np.uint32 if (2 * 255 + 1) * self.weight < 2**32 else np.uint64
-
-        def strips(first: int, last: int) -> None:
-            for begin in range(first * ROWS_AT_ONCE, last * ROWS_AT_ONCE, ROWS_AT_ONCE):
-                planes = []
-                for place, shape in enumerate(self.shapes):
-                    scale = height // shape[0]  # the chroma of planar frames has half the rows
-                    rows = self._rows(place, slice(begin // scale, (begin + ROWS_AT_ONCE) // scale)).astype(wide)
-                    mean = ((2 * rows + self.weight) // (2 * self.weight)).astype(np.uint8)
-                    planes.append(mean.reshape(-1, *shape[1:]))
-                picture[begin : begin + ROWS_AT_ONCE] = _bgr(_as_shown(tuple(planes), layout))
-
-        least = max(1, PIXELS_WORTH_A_THREAD // (ROWS_AT_ONCE * width))
-        share(strips, -(-height // ROWS_AT_ONCE), least, processors())
-        return picture
-
-    def _rows(self, place: int, rows: slice) -> NDArray[np.uint32]:
-        """(rows, bytes): some rows of the sums of a plane."""
-        sums = self._sums[place][rows]
-        if not self._narrow:
-            return np.asarray(sums[:, 0], np.uint32)
-        return sums[:, 0] + np.uint32(STEP) * sums[:, 1]
-
-    def _widen(self) -> None:
-        """Have 32 bits for each sum."""
-        if not self._narrow:
-            return
-        for place, narrow in enumerate(self._sums):
-            wide = narrow.reshape(len(narrow), -1).view(np.uint32)[:, np.newaxis]  # the same memory
-            for begin in range(0, len(narrow), ROWS_AT_ONCE):
-                rows = slice(begin, begin + ROWS_AT_ONCE)
-                wide[rows, 0] = self._rows(place, rows)
-            self._sums[place] = wide
-        self._narrow = False
+    least = max(1, PIXELS_WORTH_A_THREAD // (ROWS_AT_ONCE * width))
+    share(strips, -(-height // ROWS_AT_ONCE), least, processors())
+    return picture
 
 
 def _as_shown(planes: tuple[NDArray[np.uint8], ...], layout: FrameLayout) -> NDArray[np.uint8]:

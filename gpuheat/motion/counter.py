@@ -231,11 +231,14 @@ class MotionCounter:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What was counted, for :meth:`restore`: arrays and numbers. The last frame is not part of it."""
+        """What was counted, for :meth:`restore`: arrays and numbers, which may change with the next push.
+
+        The last frame is not part of it.
+        """
         self._close_slices()
         return {
-            "counts": self._host_counts(),
-            "decayed": None if self._decayed is None else self._host_decayed(),
+            "counts": self._counts_on_host(),
+            "decayed": None if self._decayed is None else self.backend.to_host(self._decayed),
             "epoch": self._epoch,
             "timed": self._timed,
             "pairs": self._log.state,
@@ -247,9 +250,9 @@ class MotionCounter:
 
         Push that counter's last frame first: no pair is made of it.
         """
-        self._counts = self.backend.asarray(state["counts"])
+        self._counts = self.backend.asarray(np.array(state["counts"]))
         self._all_raised()
-        self._decayed = None if state["decayed"] is None else self.backend.asarray(state["decayed"])
+        self._decayed = None if state["decayed"] is None else self.backend.asarray(np.array(state["decayed"]))
         self._epoch, self._timed = state["epoch"], state["timed"]
         self._log.restore(state["pairs"])
         self._over_time.restore(state["over_time"], state["counts"])
@@ -271,12 +274,12 @@ class MotionCounter:
             if self._epoch is not None:
                 decayed = value_at(decayed, self._epoch, float(self._log.times.max()), self.settings.half_life)
         self._close_slices()
-        counts, counted = self._host_counts() if copy else self._counts_on_host(), self._log.counted
+        moved, counted = self._log.moved, self._log.counted
         times = self._log.times if self._timed else np.arange(self.pairs)
         return MotionHeatmap.from_counts(
-            counts,
+            self._host_counts() if copy else self._counts_on_host(),
             decayed=decayed,
-            moved=self._log.moved,
+            moved=moved,
             counted=counted,
             frames=np.arange(1, self.pairs + 1),
             times=self._log.times if self._timed else None,
@@ -286,7 +289,7 @@ class MotionCounter:
             backend=self.backend,
             timeline=self._over_time.timeline,
             zones=self._over_time.zones(
-                times[counted], timed=bool(self._timed), moved_anywhere=int(counts.sum(dtype=np.uint64))
+                times[counted], timed=bool(self._timed), moved_anywhere=int(moved[counted].sum(dtype=np.uint64))
             ),
             slice_counts=self._over_time.slices,
         )

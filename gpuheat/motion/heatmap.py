@@ -44,11 +44,9 @@ class MotionHeatmap(Drawable):
     ----------
     counts
         (h, w) uint32: in how many of the counted pairs of frames the pixel moved.
-    heat
-        (h, w) float32 in [0, 1]: the counts, or the decayed sums where a half-life was set, blurred where
-        that was asked for, divided by their maximum. All zero where nothing moved.
     peak
-        That maximum: what 100 % stands for.
+        The maximum of the counts, or of the decayed sums where a half-life was set, blurred where that was asked for:
+        what 100 % of the heat stands for.
     moved
         (n,) uint32: how many pixels moved, per pair.
     counted
@@ -78,13 +76,14 @@ class MotionHeatmap(Drawable):
         All zones that the map was made with, as shown, those to include and to exclude among them.
     slice_counts
         What ``slices`` are made of; None where they were not asked for.
+    blurred_heat
+        The heat, where a blur was asked for; None: it is made of the counts, or the decayed sums, when it is needed.
     """
 
     usual_colormap: ClassVar = "jet"
     usual_alpha: ClassVar = 0.4
 
     counts: NDArray[np.uint32]
-    heat: NDArray[np.float32]
     peak: float
     moved: NDArray[np.uint32]
     counted: NDArray[np.bool_]
@@ -100,6 +99,14 @@ class MotionHeatmap(Drawable):
     areas: tuple[Area, ...] = ()
     slice_counts: SliceCounts | None = None
     watched: NDArray[np.bool_] | None = None
+    blurred_heat: NDArray[np.float32] | None = None
+
+    @cached_property
+    def heat(self) -> NDArray[np.float32]:  # type: ignore[override]  # which nobody assigns to
+        """(h, w) float32 in [0, 1]: what ``peak`` is the maximum of, divided by it. All zero where nothing moved."""
+        if self.blurred_heat is not None:
+            return self.blurred_heat
+        return shares(self.counts if self.decayed is None else self.decayed, self.peak)
 
     @cached_property
     def slices(self) -> TimeSlices | None:
@@ -111,7 +118,7 @@ class MotionHeatmap(Drawable):
     @property
     def accumulator(self) -> NDArray[np.float32]:
         """(h, w) float32: ``255 * counts``, what summing up thresholded frames gives."""
-        return self.counts.astype(np.float32) * np.float32(255)
+        return np.multiply(self.counts, np.float32(255), dtype=np.float32)
 
     @property
     def moved_share(self) -> float:
@@ -324,11 +331,12 @@ class MotionHeatmap(Drawable):
     def from_counts(
         cls, counts: NDArray[np.uint32], *, decayed: NDArray[np.float64] | None, backend: Backend, **fields: Any
     ) -> MotionHeatmap:
-        """A heat map of finished counts: computes the heat, blurred on ``backend`` as the settings say."""
-        values = blurred(counts if decayed is None else decayed, fields["settings"]["blur"], backend)
+        """A heat map of finished counts; the heat is blurred on ``backend`` as the settings say."""
+        sigma = fields["settings"]["blur"]
+        values = blurred(counts if decayed is None else decayed, sigma, backend)
         peak = float(values.max())
-        heat = shares(values, peak)
-        return cls(counts=counts, heat=heat, peak=peak, decayed=decayed, **fields)
+        heat = None if sigma == 0 else shares(values, peak)
+        return cls(counts=counts, peak=peak, decayed=decayed, blurred_heat=heat, **fields)
 
     def turned(self, degrees: int) -> MotionHeatmap:
         """The map turned counter-clockwise by a multiple of 90 degrees; the background is turned with it.
@@ -342,7 +350,7 @@ class MotionHeatmap(Drawable):
         return replace(
             self,
             counts=turn(self.counts),
-            heat=turn(self.heat),
+            blurred_heat=turn(self.blurred_heat),
             decayed=turn(self.decayed),
             watched=turn(self.watched),
             background=turn(self.background),

@@ -61,7 +61,6 @@ def heatmap_of(counts: NDArray[Any], moved: NDArray[Any], **changes: Any) -> Mot
     number = len(moved)
     fields: dict[str, Any] = {
         "counts": total,
-        "heat": (total / max(1, total.max())).astype(np.float32),
         "peak": float(total.max()),
         "moved": moved,
         "counted": np.ones(number, np.bool_),

@@ -24,7 +24,6 @@ def a_map(height, width, pairs):
     counts = np.add.outer(np.arange(height, dtype=np.uint32), np.arange(width, dtype=np.uint32))
     return MotionHeatmap(
         counts=counts,
-        heat=(counts / counts.max()).astype(np.float32),
         peak=float(counts.max()),
         moved=np.arange(pairs, dtype=np.uint32) % 97,
         counted=np.ones(pairs, bool),
