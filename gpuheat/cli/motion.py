@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gpuheat.cli.memory import give_back_large_blocks
 from gpuheat.cli.motion_more import More, more_options
 from gpuheat.cli.options import (
     cluster_option,
@@ -137,6 +138,7 @@ def motion(
     written.
     """
     start_log(quiet=quiet)
+    give_back_large_blocks()
     from gpuheat.inputs.address import ends_only_when_asked
     from gpuheat.inputs.patterns import files_named
     from gpuheat.jobs.identity import is_read_once

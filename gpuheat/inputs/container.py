@@ -44,7 +44,7 @@ MAX_PIXELS: Final = 2**28
 """Of a picture; FFmpeg takes no more, either."""
 ALL_PROCESSORS: Final = 0
 """So many threads are as many as keep all busy."""
-MORE_THREADS: Final = 2  # than processors: some wait for others
+MORE_THREADS: Final = 3  # than processors: some wait for others, or for a picture to be counted
 MOST_THREADS: Final = 16  # as FFmpeg has it; each holds pictures
 SILENT: Final = {"cfhd", "ffv1", "jpeg2000", "mjpeg", "vp8"}
 """Codecs whose decoders leave damage out without a word: what shows there was in the memory of the picture before.

@@ -98,7 +98,7 @@ class MotionRun:
             later=later,
             slicing=slicing or recipe.counting.slicing,
         )
-        self.tally = Tally(self._counting, recipe.scene.following(looked_at))
+        self.tally = Tally(self._counting, recipe.scene.following(looked_at), first_of_all=True)
         self._between = between
         self._seen = seen
         self.later = later

@@ -92,14 +92,17 @@ class Tally:
         How.
     scene
         The mask and the background, whose frames it has not seen yet.
+    first_of_all
+        Whether no other's frames will be put in front: its first frame is not kept then.
     """
 
-    def __init__(self, counting: Counting, scene: Scene) -> None:
+    def __init__(self, counting: Counting, scene: Scene, *, first_of_all: bool = False) -> None:
         self._how = counting
         self._gatherer: GatheringBackend | None = None
         if isinstance(counting.backend, GatheringBackend) and not (counting.copy or counting.one_by_one):
             self._gatherer = counting.backend
         self.scene = scene
+        self._first_of_all = first_of_all
         self.counter: MotionCounter | None = None
         self.numbers = array("q")
         self._cuts: list[int] = []  # places in these
@@ -151,7 +154,8 @@ class Tally:
             return
         self.awaited = None
         if self.counter is None:
-            self.counter, self._first = other.counter, other._first
+            self.counter = other.counter
+            self._first = None if self._first_of_all else other._first
         else:
             if other.counter.shape != self.counter.shape:
                 raise InputError(f"frames of {self.counter.shape} px and of {other.counter.shape} px do not add up")
@@ -219,7 +223,7 @@ class Tally:
         ``first`` is the frame with which all began, if that is at hand and something may be put in front.
         """
         self.awaited = None
-        self._first = first or frame
+        self._first = None if self._first_of_all else first or frame
         self._rotation = rotation
         self._count(self._together([self._as_compared(frame)]))
 
@@ -229,7 +233,7 @@ class Tally:
 
     @property
     def first(self) -> Frame | None:
-        """The frame with which it began in this run."""
+        """The frame with which it began in this run; None where it is the first of all."""
         return self._first
 
     @property
@@ -276,7 +280,7 @@ class Tally:
         else:
             for place, it in enumerate(waiting):
                 self.scene.see(it.pixels.planes[0].shape[:2], partial(self._seen, together, place), it.frame.bgr)
-        if self.counter is None:
+        if self.counter is None and not self._first_of_all:
             self._first = waiting[0].frame
         self._count(together)
         self.numbers.extend(it.frame.number for it in waiting)

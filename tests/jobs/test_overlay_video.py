@@ -196,6 +196,31 @@ def test_every_backend_draws_the_same(
     check_pictures(pictures, frames, slow_heat(frames, times, 0.1), full)
 
 
+@pytest.mark.parametrize("half_life", [0.02, 0.1, 1.0])
+@pytest.mark.parametrize("turned", [0, 90])
+def test_it_is_the_same_where_a_backend_says_what_moved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, half_life: float, turned: int
+) -> None:
+    """Something moves here, then there, and rests in between for long enough to cool down; rows of three stretches."""
+    frames = np.repeat(np.random.default_rng(0).integers(0, 60, (1, 40, 300, 3), np.uint8), 60, axis=0)
+    for number, (top, left) in {3: (0, 0), 4: (0, 3), 20: (9, 120), 21: (9, 130), 40: (0, 1), 58: (37, 290)}.items():
+        frames[number:, top : top + 3, left : left + 10] = 100 + 2 * number
+    path = encode(tmp_path / "clip.mp4", frames, options=LOSSLESS)
+    if turned:
+        path = turn_mp4(path, turned)
+    seen = []
+    for backend in ("numba", "numpy"):
+        pictures = Pictures(monkeypatch)
+        gpuheat.overlay_video(path, tmp_path / "out.mp4", backend=backend, half_life=half_life)
+        seen.append(pictures.planes)
+        monkeypatch.undo()
+    assert len(seen[0]) == 60
+    for ours, theirs in zip(*seen, strict=True):
+        for plane, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(plane, other)
+    assert np.array_equal(seen[0][18][0], seen[0][19][0]) == (half_life == 0.02)  # it is cold by then
+
+
 def test_heat_goes_on_from_one_video_to_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     frames = scene(30)
     bgr0: dict[str, Any] = {"codec": "ffv1", "pix_fmt": "bgr0"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpuheat.motion import background
+from gpuheat.motion import background, plane_sums
 from gpuheat.motion.background import Mean
 from gpuheat.pixels import YUV_TO_BGR, FrameLayout, Pixels, to_bgr, to_grey
 
@@ -77,7 +77,10 @@ def test_any_frames(
     np.testing.assert_array_equal(added(film).picture(), plain(film))
 
 
-@pytest.mark.parametrize("frames", [1, 63, 64, 65, 80, 81, 256, 257, 272, 273, 600])
+@pytest.mark.parametrize(
+    "frames",
+    [1, 63, 64, 65, 80, 81, 256, 257, 272, 273, 600, 4160, 4161, 4176, 4177, 4193],  # 4177: 258 count 16 times
+)
 @pytest.mark.parametrize("value", [0, 255])
 def test_what_is_the_same_everywhere_stays_so(frames: int, value: int) -> None:
     picture = added(clip(frames, (4, 6), FrameLayout.BGR24, [value])).picture()
@@ -103,6 +106,17 @@ def test_no_frame_is_looked_at_whose_sums_might_not_fit(monkeypatch: pytest.Monk
     monkeypatch.setattr(background, "LAST", 160)
     film = clip(400, (2, 4), YUV[0])
     np.testing.assert_array_equal(added(film).picture(), added(film[:160]).picture())
+
+
+@pytest.mark.parametrize("most", [1, 3, 64])
+@pytest.mark.parametrize("width", [1, 2, 7])
+@pytest.mark.parametrize("layout", [FrameLayout.BGR24, FrameLayout.GRAY8, YUV[0]], ids=str)
+def test_sums_outgrow_16_bits(monkeypatch: pytest.MonkeyPatch, layout: FrameLayout, width: int, most: int) -> None:
+    monkeypatch.setattr(plane_sums, "IN_16_BITS", most)
+    film = clip(130, (4, 2 * width if layout.planar else width), layout)
+    np.testing.assert_array_equal(added(film).picture(), plain(film))
+    monkeypatch.setattr(plane_sums, "ROWS_AT_ONCE", 3)
+    np.testing.assert_array_equal(added(film).picture(), plain(film))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)

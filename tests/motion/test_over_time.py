@@ -12,10 +12,14 @@ import pytest
 from by_slices import MOST, assert_same_timeline, assert_timeline, block_sums, pair_maps
 from clips import noise
 from cuda_on_cpu.host_cupy import HostCupy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpuheat import Backend, InputError, MotionCounter, OptionError
 from gpuheat.backends.cupy import CupyBackend
+from gpuheat.kernels.cpu_compiled import STRETCH
 from gpuheat.motion.over_time import BlockSums, OverTime
+from gpuheat.motion.raised import Raised
 from gpuheat.motion.sliced import Slicing, Steps
 from gpuheat.motion.timeline import block_size
 
@@ -52,6 +56,34 @@ def test_blocks_are_those_of_the_map_as_shown(shape: tuple[int, int], turned: in
     shown = np.rot90(counts, turned // 90)
     want = block_sums(shown, block_size(*shape))
     np.testing.assert_array_equal(BlockSums(shape, turned)(counts), want.ravel())
+
+
+@given(
+    shape=st.tuples(st.integers(1, 50), st.sampled_from([1, 127, 128, 129, 300, 640, 1300])),
+    quarters=st.integers(0, 3),
+    stretch_counts=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    seed=st.integers(0, 2**16),
+)
+def test_blocks_are_added_up_where_counts_were_raised(
+    shape: tuple[int, int], quarters: int, stretch_counts: list[int], seed: int
+) -> None:
+    """And nowhere else: what is raised without a word is not seen."""
+    random = np.random.default_rng(seed)
+    raised = Raised(shape, STRETCH)
+    sums = BlockSums(shape, 90 * quarters, raised)
+    told = np.zeros(shape, np.uint32)
+    for number in stretch_counts:
+        raised.next()
+        for _ in range(number):
+            y, x = random.integers(shape[0]), random.integers(shape[1])
+            told[y, x] += np.uint32(random.integers(1, 2**31))
+            raised.numbers[y, x // STRETCH] = raised.latest
+        want = block_sums(np.rot90(told, quarters), block_size(*shape))
+        np.testing.assert_array_equal(sums(told), want.ravel())
+    told[:] = random.integers(0, 2**32, shape, np.uint32)
+    np.testing.assert_array_equal(sums(told), want.ravel())
+    raised.everywhere()
+    np.testing.assert_array_equal(sums(told), block_sums(np.rot90(told, quarters), block_size(*shape)).ravel())
 
 
 @pytest.mark.parametrize("name", STAMPS)
