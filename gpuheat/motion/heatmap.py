@@ -102,7 +102,7 @@ class MotionHeatmap(Drawable):
     blurred_heat: NDArray[np.float32] | None = None
 
     @cached_property
-    def heat(self) -> NDArray[np.float32]:  # type: ignore[override]  # which nobody assigns to
+    def heat(self) -> NDArray[np.float32]:
         """(h, w) float32 in [0, 1]: what ``peak`` is the maximum of, divided by it. All zero where nothing moved."""
         if self.blurred_heat is not None:
             return self.blurred_heat

@@ -58,7 +58,7 @@ class TimeSlice(Drawable):
         return self._all.packed.of(self.number)
 
     @property
-    def heat(self) -> NDArray[np.float32]:  # type: ignore[override]  # not kept: there may be many
+    def heat(self) -> NDArray[np.float32]:
         """(h, w) float32 in [0, 1]: the counts, blurred as those of the whole map, over the maximum of all slices."""
         return shares(self._all.values(self.number), self._all.peak)
 

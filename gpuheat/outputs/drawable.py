@@ -34,7 +34,11 @@ class Drawable(ABC):
         Whether 0 is the middle of the colour map.
     """
 
-    heat: NDArray[np.float32]
+    if TYPE_CHECKING:  # no property of this class, which would be a field's default in the dataclasses
+
+        @property
+        def heat(self) -> NDArray[np.float32]: ...
+
     background: NDArray[np.uint8] | None
     usual_colormap: ClassVar[str]
     usual_tone: ClassVar[str] = "linear"
