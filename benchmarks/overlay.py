@@ -1,8 +1,9 @@
 """``python -m benchmarks.overlay VIDEO...``: what an overlay video costs over and above decoding and encoding.
 
-For each video, turn by turn: decoding alone; encoding alone, of the same pictures with the heat over them from memory;
-decoding and encoding, of the pictures as they are; and the overlay video, whose counts are held against those of
-:func:`gpuheat.motion_heatmap`. All with the same decoder, encoder and settings.
+For each video, turn by turn: decoding alone; encoding alone, of the pictures with the heat over them from memory;
+both side by side, which is what is left where counting and drawing cost nothing; and the overlay video, whose counts
+are held against those of :func:`gpuheat.motion_heatmap`. All with the same decoder, encoder and settings, and so that
+the encoder has the same to do: the pictures are those that were drawn, and the files come out alike.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import av
 import click
@@ -52,15 +54,15 @@ def measured(video: Path, folder: Path, frames: int, runs: int) -> dict[str, Any
     """The frames/s of each, the milliseconds of processor time for a frame, and the shares."""
     end = next((picture.time for picture in islice(pictures(video, "FRAME"), frames, None)), None)
     over, written = folder / "over.mp4", folder / "written.mp4"
-    overlay = gpuheat.overlay_video(video, over, end=end)
+    overlay, drawn = drawn_pictures(video, over, end)
     np.testing.assert_array_equal(overlay.counts, gpuheat.motion_heatmap(video, end=end).counts)
     number = overlay.moved.size + 1
-    with_heat = [*pictures(over, "FRAME")]
-    assert len(with_heat) == number
     ways: dict[str, Callable[[], object]] = {
         "decoding": lambda: sum(1 for _ in islice(pictures(video, "FRAME"), number)),
-        "encoding": partial(encode, with_heat, written),
-        "decoding and encoding": lambda: encode(islice(pictures(video, "FRAME"), number), written),
+        "encoding": partial(encode, drawn, written),
+        "decoding and encoding": lambda: encode(
+            (picture for picture, _ in zip(drawn, pictures(video, "FRAME"), strict=False)), written
+        ),
         "overlay video": partial(gpuheat.overlay_video, video, over, end=end),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -75,14 +77,27 @@ def measured(video: Path, folder: Path, frames: int, runs: int) -> dict[str, Any
     speed = {name: number / statistics.median(each) for name, each in seconds.items()}
     return {
         "frames": number,
-        "width": with_heat[0].width,
-        "height": with_heat[0].height,
+        "width": drawn[0].width,
+        "height": drawn[0].height,
         "frames_per_s": speed,
         "processor_ms_per_frame": {name: 1e3 * statistics.median(each) / number for name, each in processor.items()},
         "runs_s": seconds,
         "of_encoding": speed["overlay video"] / speed["encoding"],
         "of_decoding_and_encoding": speed["overlay video"] / speed["decoding and encoding"],
     }
+
+
+def drawn_pictures(video: Path, path: Path, end: float | None) -> tuple[gpuheat.MotionHeatmap, list[av.VideoFrame]]:
+    """The heat map of an overlay video, and copies of the pictures that were handed to the encoder."""
+    drawn: list[av.VideoFrame] = []
+    write = VideoWriter.write
+
+    def keep(writer: VideoWriter, picture: av.VideoFrame, time: Fraction) -> None:
+        drawn.append(av.VideoFrame.from_ndarray(picture.to_ndarray(), format="yuv420p"))
+        write(writer, picture, time)
+
+    with patch.object(VideoWriter, "write", keep):
+        return gpuheat.overlay_video(video, path, end=end), drawn
 
 
 def encode(frames: Iterable[av.VideoFrame], path: Path) -> None:
@@ -92,7 +107,6 @@ def encode(frames: Iterable[av.VideoFrame], path: Path) -> None:
     standard = YuvStandard.usual(first.height)
     with VideoWriter(path, first.height, first.width, standard, Fraction(30), Fraction(1, 90000)) as writer:
         for number, picture in enumerate(chain([first], every)):
-            picture.pict_type = 0  # the encoder's choice
             writer.write(picture, Fraction(number, 30))
 
 

@@ -2,17 +2,84 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 
 from gpuheat.kernels.cpu_compiled import PLANE, STRETCH, Array, compiled, inlined, read, written
 
-__all__ = ["blend_heat_rows_yuv"]
+__all__ = ["LOG_BITS", "blend_heat_rows_yuv", "take_logarithms"]
 
-FIELD = np.uint64(0xFFFF)
-FIELDS = np.uint64(0x0000FFFF0000FFFF)  # every second one
-LOW = np.uint64(0xFFFFFFFF)
+LOG_BITS = 8
+"""The logarithm of a float64 grows by 2 ** LOG_BITS from one power of two to the next."""
+DROPPED = np.uint64(52 - LOG_BITS)  # bits of the fraction
+MOST = np.uint64(0xFFFF)
+LOWER_BITS_OF_FIELDS = np.uint64(0xFFFEFFFEFFFEFFFE)
+HALF = STRETCH // 2
 PLANE_OUT = (written(nb.uint8, 1), nb.int64)
+
+
+@inlined
+def _highest(logs: Array, row: int, begin: int) -> Any:
+    """The highest of a stretch."""
+    highest = np.uint16(0)
+    for x in range(np.uint64(STRETCH)):
+        highest = max(highest, logs[np.uint64(row), np.uint64(begin) + x])
+    return highest
+
+
+@compiled(
+    nb.void(
+        read(nb.uint64, 2),
+        nb.int64,
+        nb.uint64,
+        read(nb.uint64, 2),
+        nb.uint64,
+        *(nb.int64,) * 2,
+        written(nb.uint16, 2),
+        written(nb.uint16, 2),
+    )
+)
+def take_logarithms(
+    bits: Array,
+    block: int,
+    base: Any,
+    raised: Array,
+    since: Any,
+    first: int,
+    last: int,
+    logs: Array,
+    highest: Array,
+) -> None:
+    """Renew the logarithms of the heat in the rows first <= y < last of a picture, where it was raised.
+
+    bits      (h, w) uint64, those of the heat as float64, which is not negative; each value is for block by block
+              pixels, and what lies behind the last is as that
+    base      uint64: the logarithm of a value is its upper bits, as many as leave LOG_BITS of the fraction, less this,
+              within uint16
+    raised    (h, stretches of a row) uint64: only stretches with more than ``since``, uint64, are renewed, for blocks
+              of 1 only; (0, 0): all are
+    logs      (rows, columns) uint16, of at least STRETCH columns; a last stretch that is not whole is one with the
+              columns before it
+    highest   (rows, stretches of a row) uint16, the highest of each stretch
+    """
+    end = bits.shape[1]
+    for y in range(first, last):
+        row = min(y // block, bits.shape[0] - 1)
+        for place in range(highest.shape[1]):
+            if raised.shape[0] > 0 and raised[row, place] <= since:
+                continue
+            begin = min(place * STRETCH, logs.shape[1] - STRETCH)
+            if block == 1 and begin + STRETCH <= end:  # the usual case, which is vectorised
+                for x in range(np.uint64(STRETCH)):
+                    above = max(bits[np.uint64(row), np.uint64(begin) + x] >> DROPPED, base) - base
+                    logs[np.uint64(y), np.uint64(begin) + x] = np.uint16(min(above, MOST))
+            else:
+                for x in range(begin, begin + STRETCH):
+                    above = max(bits[row, min(x // block, end - 1)] >> DROPPED, base) - base
+                    logs[y, x] = np.uint16(min(above, MOST))
+            highest[y, place] = _highest(logs, y, begin)
 
 
 @inlined
@@ -23,71 +90,55 @@ def _copy(a: Array, i: int, out: Array, j: int, size: int) -> None:
 
 
 @inlined
-def _mark(heat: Array, row: int, width: int, block: int, least: float, warm: Array, marks: Array) -> None:
-    """Mark each stretch of a row in which a pixel comes to the least value, and those that are not warm any more."""
-    y, end = np.uint64(row), heat.shape[1] - 1
-    for place in range(marks.size):
-        if warm.shape[0] > 0 and warm[y, place] == 0:
-            continue
-        begin = place * STRETCH
-        first, last = min(begin // block, end), min((min(begin + STRETCH, width) - 1) // block, end)
-        hot = np.uint8(0)
-        for x in range(np.uint64(last - first + 1)):
-            hot |= np.uint8(heat[y, np.uint64(first) + x] >= least)
-        marks[place] |= hot
-        if warm.shape[0] > 0:
-            warm[y, place] = hot
+def _look_up(logs: Array, row: int, begin: int, cold: Any, table: Array, places: Array, found: Array) -> None:
+    """What is in the table for a stretch."""
+    top = np.uint16(table.shape[0] - 1)
+    for x in range(np.uint64(STRETCH)):
+        log = logs[np.uint64(row), np.uint64(begin) + x]
+        places[x] = min(np.uint16(max(log, cold) - cold), top)
+    for x in range(np.uint64(STRETCH)):  # by itself, so that the rest is vectorised
+        found[x] = table[np.uint64(places[x])]
 
 
 @inlined
-def _levels(heat: Array, row: int, begin: int, columns: int, block: int, scale: float, top: int, levels: Array) -> None:
-    """The level of each of so many pixels of a row from a column on."""
-    highest, end = np.float64(top), heat.shape[1]
-    if block == 1 and begin + columns <= end:  # the usual case, which is vectorised
-        for x in range(np.uint64(columns)):
-            levels[x] = np.int32(min(heat[np.uint64(row), np.uint64(begin) + x] * scale, highest))
-        return
-    for x in range(columns):
-        levels[x] = np.int32(min(heat[row, min((begin + x) // block, end - 1)] * scale, highest))
+def _mean(a: Any, b: Any) -> Any:
+    """That of each of the four numbers in two, cut off."""
+    return (a & b) + (((a ^ b) & LOWER_BITS_OF_FIELDS) >> np.uint64(1))
 
 
 @inlined
-def _blend_luma(found: Array, line: int, columns: int, luma: Array, i: int) -> None:
-    """Blend so many bytes from i on with what was found in the table for a line."""
-    n = np.uint64(line)
-    for x in range(np.uint64(columns)):
-        parts = found[n, x]
-        added = np.uint32(np.uint32((parts >> np.uint64(16)) & FIELD) + np.uint32(128))
-        weighted = np.uint32(np.uint32(luma[np.uint64(i) + x]) * np.uint32(parts & FIELD))
-        luma[np.uint64(i) + x] = np.uint8(np.uint32(weighted + added) >> np.uint32(8))
+def _means_of_four(upper: Array, lower: Array, of_two: Array, means: Array) -> None:
+    """For each 2 x 2 pixels the means of what was found for them."""
+    for x in range(np.uint64(STRETCH)):
+        of_two[x] = _mean(upper[x], lower[x])
+    for x in range(np.uint64(HALF)):
+        means[x] = _mean(of_two[np.uint64(2) * x], of_two[np.uint64(2) * x + np.uint64(1)])
 
 
 @inlined
-def _sums_of_four(found: Array, shift: int, columns: int, of_two: Array, sums: Array) -> None:
-    """Those of every second of the numbers in the table, from the first or the second on, for each 2 x 2 pixels."""
-    by = np.uint64(shift)
-    for x in range(np.uint64(columns)):
-        of_two[x] = ((found[np.uint64(0), x] >> by) & FIELDS) + ((found[np.uint64(1), x] >> by) & FIELDS)
-    for x in range(np.uint64(columns // 2)):
-        sums[x] = of_two[np.uint64(2) * x] + of_two[np.uint64(2) * x + np.uint64(1)]
+def _of_luma(found: Array, weights: Array, lumas: Array) -> None:
+    """The numbers for the luma of a stretch."""
+    for x in range(np.uint64(STRETCH)):
+        weights[x], lumas[x] = np.uint16(found[x]), np.uint16(found[x] >> np.uint64(16))
 
 
 @inlined
-def _blend_colour(weights: Array, parts: Array, columns: int, plane: Array, i: int) -> None:
-    """Blend so many bytes from i on with sums of four: the weights are the lower halves, the parts the upper ones."""
-    for x in range(np.uint64(columns)):
-        added = np.uint32(np.uint32(parts[x] >> np.uint64(32)) + np.uint32(512))
-        weighted = np.uint32(np.uint32(plane[np.uint64(i) + x]) * np.uint32(weights[x] & LOW))
-        plane[np.uint64(i) + x] = np.uint8(np.uint32(weighted + added) >> np.uint32(10))
+def _of_colour(means: Array, weights: Array, us: Array, vs: Array) -> None:
+    """The numbers for the colours of a stretch."""
+    for x in range(np.uint64(HALF)):
+        weights[x] = np.uint16(means[x])
+        us[x], vs[x] = np.uint16(means[x] >> np.uint64(32)), np.uint16(means[x] >> np.uint64(48))
 
 
-HEAT = (  # heat, block, scale, warm, table
-    read(nb.float64, 2),
-    nb.int64,
-    nb.float64,
-    written(nb.uint8, 2),
-    read(nb.uint64, 1),
-)
+@inlined
+def _blend(weights: Array, added: Array, size: int, a: Array, i: int, out: Array, j: int) -> None:
+    """Write so many bytes of one from i on, weighted and with what is added, to another from j on."""
+    for x in range(np.uint64(size)):
+        weighted = np.uint16(np.uint16(a[np.uint64(i) + x]) * weights[x])  # and what is added is at most 255 * 256
+        out[np.uint64(j) + x] = np.uint8(np.uint16(np.uint16(weighted + added[x]) + np.uint16(128)) >> np.uint16(8))
+
+
+HEAT = (read(nb.uint16, 2), read(nb.uint16, 2), nb.uint16, read(nb.uint64, 1))  # logs, highest, cold, table
 
 
 @compiled(nb.void(*PLANE * 3, *PLANE_OUT * 3, *(nb.int64,) * 3, *HEAT))
@@ -107,10 +158,9 @@ def blend_heat_rows_yuv(
     first: int,
     last: int,
     width: int,
-    heat: Array,
-    block: int,
-    scale: float,
-    warm: Array,
+    logs: Array,
+    highest: Array,
+    cold: Any,
     table: Array,
 ) -> None:
     """Lay the heat over the rows first <= y < last of the colour planes of a YUV 4:2:0 picture, and the two rows of
@@ -118,47 +168,38 @@ def blend_heat_rows_yuv(
 
     luma, u, v        flat uint8; row y begins at y * pitch
     ..._out           the same, written to
-    width             of the luma, even
-    heat              (h, w) float64; it is for block by block pixels each, and what lies behind its last is as that
-    scale             the level of a pixel is heat * scale, cut off
-    warm              (h, stretches of a row) uint8: 0 where all levels are known to be 0, and set to that where they
-                      are found to be, for blocks of 1 only; (0, 0): not known
-    table             (levels,) uint64, each of four 16-bit numbers, from the lowest: 256 - opacity, and Y, U and V of
+    width             of the luma, even, at least STRETCH
+    logs, highest     uint16, the logarithms of the heat of every pixel, as take_logarithms leaves them
+    cold              uint16, the logarithm up to which the first entry of the table is taken; the second is for one
+                      more, and so on, the last for all above
+    table             (entries,) uint64, each of four 16-bit numbers, from the lowest: 256 - opacity, and Y, U and V of
                       the colour times the opacity, of 256
 
     The colour of a 2 x 2 block is blended with the mean of its four colours and opacities.
     """
-    levels, found = np.empty(STRETCH, np.int32), np.empty((2, STRETCH), np.uint64)
-    of_two, weights, parts = (
-        np.empty(STRETCH, np.uint64),
-        np.empty(STRETCH // 2, np.uint64),
-        np.empty(STRETCH // 2, np.uint64),
-    )
-    marks = np.empty(-(-width // STRETCH), np.uint8)
-    top = table.shape[0] - 1
-    coloured = np.uint8(table[0] & FIELD != 256)  # what has no heat, too
-    least = 1 / scale if scale > 0 else np.inf
+    places, of_two = np.empty(STRETCH, np.uint16), np.empty(STRETCH, np.uint64)
+    upper, lower, means = np.empty(STRETCH, np.uint64), np.empty(STRETCH, np.uint64), np.empty(HALF, np.uint64)
+    weights, lumas = np.empty(STRETCH, np.uint16), np.empty(STRETCH, np.uint16)
+    us, vs = np.empty(HALF, np.uint16), np.empty(HALF, np.uint16)
+    coloured = table[0] & MOST != 256  # what has no heat, too
     for y in range(first, last):
-        marks[:] = coloured
-        for line in range(2):
-            row = 2 * y + line
-            _copy(luma, row * luma_pitch, luma_out, row * luma_out_pitch, width)
-            _mark(heat, min(row // block, heat.shape[0] - 1), width, block, least, warm, marks)
+        above, below = 2 * y, 2 * y + 1
+        _copy(luma, above * luma_pitch, luma_out, above * luma_out_pitch, width)
+        _copy(luma, below * luma_pitch, luma_out, below * luma_out_pitch, width)
         _copy(u, y * u_pitch, u_out, y * u_out_pitch, width // 2)
         _copy(v, y * v_pitch, v_out, y * v_out_pitch, width // 2)
-        for place in range(marks.size):
-            if marks[place] == 0:
+        for place in range(highest.shape[1]):
+            if not coloured and highest[above, place] <= cold and highest[below, place] <= cold:
                 continue
-            begin = place * STRETCH
-            columns = min(STRETCH, width - begin)
-            for line in range(2):
-                row, n = 2 * y + line, np.uint64(line)
-                _levels(heat, min(row // block, heat.shape[0] - 1), begin, columns, block, scale, top, levels)
-                for x in range(np.uint64(columns)):  # by itself, so that the rest is vectorised
-                    found[n, x] = table[np.uint64(levels[x])]
-                _blend_luma(found, line, columns, luma_out, row * luma_out_pitch + begin)
-            _sums_of_four(found, 0, columns, of_two, weights)
-            _sums_of_four(found, 16, columns, of_two, parts)
-            half, columns_half = begin // 2, columns // 2
-            _blend_colour(weights, weights, columns_half, u_out, y * u_out_pitch + half)
-            _blend_colour(weights, parts, columns_half, v_out, y * v_out_pitch + half)
+            begin = min(place * STRETCH, width - STRETCH)
+            _look_up(logs, above, begin, cold, table, places, upper)
+            _of_luma(upper, weights, lumas)
+            _blend(weights, lumas, STRETCH, luma, above * luma_pitch + begin, luma_out, above * luma_out_pitch + begin)
+            _look_up(logs, below, begin, cold, table, places, lower)
+            _of_luma(lower, weights, lumas)
+            _blend(weights, lumas, STRETCH, luma, below * luma_pitch + begin, luma_out, below * luma_out_pitch + begin)
+            _means_of_four(upper, lower, of_two, means)
+            _of_colour(means, weights, us, vs)
+            begin //= 2
+            _blend(weights, us, HALF, u, y * u_pitch + begin, u_out, y * u_out_pitch + begin)
+            _blend(weights, vs, HALF, v, y * v_pitch + begin, v_out, y * v_out_pitch + begin)

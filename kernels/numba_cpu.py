@@ -15,12 +15,13 @@ from gpuheat.kernels.cpu_frames import (
     add_motion_rows_yuv,
     expand_luma,
 )
-from gpuheat.kernels.cpu_overlay import blend_heat_rows_yuv
+from gpuheat.kernels.cpu_overlay import LOG_BITS, blend_heat_rows_yuv, take_logarithms
 from gpuheat.kernels.cpu_points import add_points_part
 from gpuheat.kernels.cpu_smoothing import TILE, area_mean_rows, blur_tiles
 from gpuheat.kernels.cpu_spans import sum_spans
 
 __all__ = [
+    "LOG_BITS",
     "PAIRS",
     "STRETCH",
     "TILE",
@@ -35,4 +36,5 @@ __all__ = [
     "expand_luma",
     "sum_blocks",
     "sum_spans",
+    "take_logarithms",
 ]

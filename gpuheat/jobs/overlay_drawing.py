@@ -13,7 +13,7 @@ import numpy as np
 from gpuheat.errors import VideoError
 from gpuheat.inputs.arrays import ArrayFrames
 from gpuheat.inputs.video import VideoReader
-from gpuheat.outputs.heat_over_video import STRETCH, HeatOverVideo
+from gpuheat.outputs.heat_over_video import HeatOverVideo
 from gpuheat.outputs.video import VideoWriter
 from gpuheat.outputs.yuv import YuvStandard
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gpuheat.inputs.frames import Frame
     from gpuheat.jobs.motion_run import MotionRun
     from gpuheat.motion.counter import MotionCounter
+    from gpuheat.motion.raised import Raised
     from gpuheat.outputs.heat_over_video import Planes
     from gpuheat.outputs.style import PictureStyle
 
@@ -73,8 +74,6 @@ class OverlayDrawing:
         self._waiting: deque[Future[None]] = deque()
         self._counter: MotionCounter | None = None
         self._carried: tuple[NDArray[np.float64], float] | None = None  # heat of earlier runs, as of a time
-        self._warm: NDArray[np.uint8] | None = None
-        self._warm_until = 0  # so many comparisons
         self._interval = Fraction(0)
         self._latest = Fraction(0)
         self.first_time: Fraction | None = None
@@ -123,7 +122,7 @@ class OverlayDrawing:
         self._latest = max(self._latest, time)
         if run.tally.counter is not self._counter:
             self._carry()
-            self._counter, self._warm = run.tally.counter, None
+            self._counter = run.tally.counter
         picture = self._drawn(frame, reader.rotation)
         if len(self._waiting) >= WAITING:
             self._waiting.popleft().result()
@@ -168,15 +167,14 @@ class OverlayDrawing:
 
     def _drawn(self, frame: Frame, rotation: int) -> Any:
         planes = self._planes(frame, rotation)
-        heat, factor = self._heat()
-        warm = self._where_warm()
+        heat, factor, raised = self._heat()
         assert self._writer is not None
         picture, out = self._writer.empty_picture()
         if rotation == 0:
-            self._over(planes, heat, self._block, factor / self._full_scale, out, warm)
+            self._over(planes, heat, self._block, factor / self._full_scale, out, raised)
             return picture
         turned = np.empty_like(planes[0]), np.empty_like(planes[1]), np.empty_like(planes[2])
-        self._over(planes, heat, self._block, factor / self._full_scale, turned, warm)
+        self._over(planes, heat, self._block, factor / self._full_scale, turned, raised)
         for to, plane in zip(out, turned, strict=True):
             to[...] = np.rot90(plane, rotation // 90)
         return picture
@@ -204,36 +202,20 @@ class OverlayDrawing:
             return luma, u, v
         return self._standard.planes(frame.bgr())
 
-    def _heat(self) -> tuple[NDArray[np.float64], float]:
-        """Values, and the factor that makes them the heat as of the latest time."""
+    def _heat(self) -> tuple[NDArray[np.float64], float, Raised | None]:
+        """Values, the factor that makes them the heat as of the latest time, and where they were raised if known."""
         assert self._counter is not None
         sums, factor = self._counter.decaying(float(self._latest))
-        if self._carried is None:
-            return sums, factor
-        older, when = self._carried
-        weight = math.exp2((when - float(self._latest)) / self._half_life)
-        if weight < FORGOTTEN:
+        if self._carried is not None:
+            older, when = self._carried
+            weight = math.exp2((when - float(self._latest)) / self._half_life)
+            if weight >= FORGOTTEN:
+                return sums * factor + older * weight, 1.0, None
             self._carried = None
-        return sums * factor + older * weight, 1.0
-
-    def _where_warm(self) -> NDArray[np.uint8] | None:
-        """Where there may be heat to be seen, as :class:`HeatOverVideo` takes it; None where that is not known.
-
-        Heat only fades where no sum is raised, so that what was found to have none has none until then.
-        """
-        assert self._counter is not None
-        raised = self._counter.raised
-        if raised is None or raised.stretch != STRETCH or self._block > 1 or self._carried is not None:
-            self._warm = None
-            return None
-        if self._warm is None:
-            self._warm = np.ones(raised.numbers.shape, np.uint8)
-        self._warm |= raised.numbers > self._warm_until
-        self._warm_until = raised.latest
-        return self._warm
+        return sums, factor, self._counter.raised
 
     def _carry(self) -> None:
         """Keep the heat of the runs so far."""
         if self._counter is not None:
-            values, factor = self._heat()
+            values, factor, _ = self._heat()
             self._carried = values * factor, float(self._latest)

@@ -371,6 +371,7 @@ class MotionCounter:
             elif newest - self._epoch > EPOCHS_IN_FLOAT64:
                 self._decayed = self.backend.asarray(rescaled(self._host_decayed(), self._epoch, newest))
                 self._epoch = newest
+                self._all_raised()
             weights = pair_weights(stamps, self.settings.half_life, self._epoch)
         sums = {"counts": self._counts, "decayed": self._decayed, "weights": weights}
         if self._raised is not None:

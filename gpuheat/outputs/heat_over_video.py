@@ -10,21 +10,21 @@ from gpuheat.backends.cpu_loops import numba_cpu, processors, share
 from gpuheat.backends.cpu_planes import flat_plane
 from gpuheat.errors import OptionError
 from gpuheat.outputs.colormap import lookup_table
+from gpuheat.outputs.log_heat import LogHeat
 from gpuheat.outputs.picture import MAX_OPACITY
 from gpuheat.outputs.tone import tone_curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gpuheat.motion.raised import Raised
     from gpuheat.outputs.style import PictureStyle
     from gpuheat.outputs.yuv import YuvStandard
 
-__all__ = ["STRETCH", "HeatOverVideo", "check_video_style"]
+__all__ = ["HeatOverVideo", "check_video_style"]
 
 LEVELS: Final = 1024
 OPAQUE: Final = 256
-STRETCH: Final = numba_cpu.STRETCH
-"""Pixels of a row that are looked at together."""
 PIXELS_WORTH_A_THREAD: Final = 1 << 20
 """An encoder is busy on the other processors."""
 
@@ -39,6 +39,8 @@ def check_video_style(style: PictureStyle) -> None:
 
 class HeatOverVideo:
     """Lays heat over planes of YUV 4:2:0 as :func:`gpuheat.outputs.picture.overlay` does over BGR pictures.
+
+    The pictures of a video are drawn one after the other: what is known of the heat of the last is used for the next.
 
     Parameters
     ----------
@@ -60,6 +62,7 @@ class HeatOverVideo:
             column.astype(np.uint64) << np.uint64(16 * place)
             for place, column in enumerate((OPAQUE - parts, luma, u, v))
         )
+        self._logs: LogHeat | None = None
 
     def __call__(
         self,
@@ -68,7 +71,7 @@ class HeatOverVideo:
         block: int,
         scale: float,
         out: Planes,
-        warm: NDArray[np.uint8] | None = None,
+        raised: Raised | None = None,
     ) -> None:
         """Write the planes with the heat over them into others.
 
@@ -83,21 +86,51 @@ class HeatOverVideo:
             The share of the full scale that 1 is; what comes to 1 and more gets the hottest colour.
         out
             As ``planes``.
-        warm
-            (h, ceil(w / :data:`STRETCH`)) uint8, with ``block`` 1 only: 0 for stretches of a row that are known to have
-            no heat to be seen. Those that are found to have none are set to 0. None: not known.
+        raised
+            Where the heat was raised, and when; elsewhere it is what it was in the call before, which gave the same.
+            None: not known.
         """
+        height, width = planes[0].shape
+        if (missing := numba_cpu.STRETCH - width) > 0:  # the loops take whole stretches
+            luma, *colours = planes
+            wide = (_widened(luma, missing), *(_widened(plane, missing // 2) for plane in colours))
+            drawn = tuple(map(np.empty_like, wide))
+            self(wide, heat, block, scale, drawn, raised)  # type: ignore[arg-type]
+            for plane, one in zip(out, drawn, strict=True):
+                plane[...] = one[:, : plane.shape[1]]
+            return
         sources = [each for plane in planes for each in flat_plane(plane)]
         targets = [each for plane in out for each in _to_write(plane)]
-        width = planes[0].shape[1]
-        assert warm is None or (block == 1 and warm.flags.c_contiguous)
-        warmth = np.empty((0, 0), np.uint8) if warm is None else warm
-        how = (np.ascontiguousarray(heat), block, (LEVELS - 1) * scale, warmth, self._table)
+        if self._logs is None or (self._logs.logs.shape, self._logs.block) != ((height, width), block):
+            self._logs = LogHeat(height, width, block)
+        logs = self._logs
+        cold, table = self._entries(logs, heat, scale, raised)
 
         def part(first: int, last: int) -> None:
-            numba_cpu.blend_heat_rows_yuv(*sources, *targets, first, last, width, *how)
+            numba_cpu.blend_heat_rows_yuv(*sources, *targets, first, last, width, logs.logs, logs.highest, cold, table)
 
-        share(part, len(planes[1]), max(1, PIXELS_WORTH_A_THREAD // (2 * width)), processors())
+        share(part, height // 2, max(1, PIXELS_WORTH_A_THREAD // (2 * width)), processors())
+
+    def _entries(
+        self, logs: LogHeat, heat: NDArray[np.float64], scale: float, raised: Raised | None
+    ) -> tuple[int, NDArray[np.uint64]]:
+        """The logarithm up to which there is no heat to be seen, and what is drawn for it and for each above.
+
+        The logarithms follow the heat, unless none of it can be seen.
+        """
+        if scale == 0 or not np.isfinite(1 / scale):
+            return 2**16 - 1, self._table[:1]
+        least = 1 / ((LEVELS - 1) * scale)
+        logs.take(heat, least, raised)
+        cold = logs.log_of(least) - 1
+        shares = logs.values(np.arange(cold, logs.log_of(1 / scale) + 1)) * scale
+        levels = (np.minimum(shares, 1) * (LEVELS - 1)).astype(np.intp)
+        levels[0], levels[-1] = 0, LEVELS - 1
+        return cold, self._table[levels]
+
+
+def _widened(plane: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    return np.pad(plane, ((0, 0), (0, by)))
 
 
 def _to_write(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpuheat.backends.cpu_loops import numba_cpu
 from gpuheat.errors import OptionError
+from gpuheat.motion.raised import Raised
 from gpuheat.outputs.colormap import lookup_table
 from gpuheat.outputs.heat_over_video import HeatOverVideo
 from gpuheat.outputs.picture import overlay
@@ -20,6 +22,7 @@ from gpuheat.pixels import YUV_TO_BGR, FrameLayout, to_bgr
 
 STANDARDS = [YuvStandard(*names) for names in YUV_TO_BGR]
 LEVELS = 1024
+STRETCH = numba_cpu.STRETCH
 
 
 def smooth(height: int, width: int, *, seed: int = 0) -> Any:
@@ -38,8 +41,20 @@ def empty(planes: Any) -> Any:
     return tuple(np.full(plane.shape, 77, np.uint8) for plane in planes)
 
 
+def noise(random: np.random.Generator, height: int, width: int) -> Any:
+    shapes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+    return tuple(random.integers(0, 256, shape, np.uint8) for shape in shapes)
+
+
+def nine_bits(heat: Any) -> Any:
+    """The middle of the values that have the same first nine binary digits."""
+    digits, exponent = np.frexp(heat)
+    return np.where(heat > 0, np.ldexp((np.floor(digits * 512) + 0.5) / 512, exponent), 0.0)
+
+
 def slow_blend(planes: Any, heat: Any, block: int, scale: float, style: PictureStyle, standard: YuvStandard) -> Any:
-    """Pixel by pixel, with numbers that are not rounded on the way."""
+    """Pixel by pixel, with numbers that are not rounded on the way but for those of the heat."""
+    heat = nine_bits(heat)
     table = lookup_table(style.colormap)
     height, width = planes[0].shape
     opacity, colors = np.zeros((height, width)), np.zeros((height, width, 3))
@@ -78,14 +93,64 @@ def test_every_pixel_is_blended_as_a_slow_sum_says(
 ) -> None:
     random = np.random.default_rng(seed)
     height, width = 2 * size[0], 2 * size[1]
-    u, v = random.integers(0, 256, (2, height // 2, width // 2), np.uint8)
-    planes = random.integers(0, 256, (height, width), np.uint8), u, v
+    planes = noise(random, height, width)
     cells = (-(-(height - odd[0]) // block), -(-(width - odd[1]) // block))
     heat = random.random(cells) * (random.random(cells) < random.choice([0.0, 0.02, 1.0])) * 1.5
     out = empty(planes)
     HeatOverVideo(style, standard)(planes, heat, block, 0.9, out)
-    for got, expected in zip(out, slow_blend(planes, heat, block, 0.9, style, standard), strict=True):
-        assert np.abs(got - expected).max() <= 1.6  # opacity in steps of 1/256, and two roundings
+    slow = slow_blend(planes, heat, block, 0.9, style, standard)
+    # opacity in steps of 1/256, and two roundings; for the colours its means are cut off, too
+    for got, expected, most in zip(out, slow, (1.6, 2.4, 2.4), strict=True):
+        assert np.abs(got - expected).max() <= most
+
+
+@given(
+    width=st.sampled_from([2, 126, 128, 130, 254, 256, 300, 390]),
+    odd=st.integers(0, 1),
+    alpha=st.sampled_from(["value", 0.4]),
+    pauses=st.lists(st.sampled_from([0.1, 1.0, 30.0, 200.0]), min_size=4, max_size=12),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_what_is_known_of_the_pictures_before_changes_nothing(
+    width: int, odd: int, alpha: Any, pauses: list[float], seed: int
+) -> None:
+    """Sums are raised here and there while their scale falls; ``pauses`` are in half-lives."""
+    random = np.random.default_rng(seed)
+    planes = noise(random, 6, width)
+    style, shape = PictureStyle(alpha=alpha), (6 - odd, width - odd)
+    over = HeatOverVideo(style, STANDARDS[0])
+    for step, pause in enumerate(pauses):
+        if step == 0 or random.random() < 0.15:  # another begins
+            heat, raised, age = np.zeros(shape), Raised(shape, STRETCH), 0.0
+        age += pause
+        if age > 500:  # the sums get another unit
+            heat *= 2.0 ** (pause - age)
+            age = pause
+            raised.everywhere()
+        moved = random.random(heat.shape) < random.choice([0.0, 0.003])
+        heat += moved * 2.0**age
+        number, (rows, columns) = raised.next(), np.nonzero(moved)
+        raised.numbers[rows, columns // STRETCH] = number
+        known, anew = empty(planes), empty(planes)
+        over(planes, heat, 1, 0.7 * 2.0**-age, known, raised)
+        HeatOverVideo(style, STANDARDS[0])(planes, heat, 1, 0.7 * 2.0**-age, anew)
+        assert all(map(np.array_equal, known, anew))
+
+
+def test_only_what_was_raised_is_looked_at() -> None:
+    planes = noise(np.random.default_rng(1), 4, 300)
+    heat, raised = np.zeros((4, 300)), Raised((4, 300), STRETCH)
+    over = HeatOverVideo(PictureStyle(alpha="value"), STANDARDS[0])
+    before, after = empty(planes), empty(planes)
+    over(planes, heat, 1, 1.0, before, raised)
+    heat[:] = 1  # as a counter never does it
+    raised.numbers[0, 1] = raised.next()
+    over(planes, heat, 1, 1.0, after, raised)
+    changed = before[0] != after[0]
+    assert changed[0, 128:256].any()
+    assert not changed[0, :128].any()
+    assert not changed[0, 256:].any()
+    assert not changed[1:].any()
 
 
 @pytest.mark.parametrize("standard", STANDARDS, ids=lambda standard: f"{standard.matrix}-{standard.range}")
