@@ -10,7 +10,7 @@ from gpuheat.backends.cpu_loops import numba_cpu, processors, share
 from gpuheat.backends.cpu_planes import flat_plane
 from gpuheat.errors import OptionError
 from gpuheat.outputs.colormap import lookup_table
-from gpuheat.outputs.log_heat import LogHeat
+from gpuheat.outputs.log_heat import PIXELS_WORTH_A_THREAD, LogHeat
 from gpuheat.outputs.picture import MAX_OPACITY
 from gpuheat.outputs.tone import tone_curve
 
@@ -25,8 +25,6 @@ __all__ = ["HeatOverVideo", "check_video_style"]
 
 LEVELS: Final = 1024
 OPAQUE: Final = 256
-PIXELS_WORTH_A_THREAD: Final = 1 << 20
-"""An encoder is busy on the other processors."""
 
 Planes = tuple["NDArray[np.uint8]", "NDArray[np.uint8]", "NDArray[np.uint8]"]
 
@@ -54,7 +52,8 @@ class HeatOverVideo:
         check_video_style(style)
         linear = np.linspace(0, 1, LEVELS, dtype=np.float32)
         toned = tone_curve(style.tone, linear)(linear)
-        colors = standard.colors(lookup_table(style.colormap)[(toned * 255).astype(np.uint8)])
+        # 128 + 127.5 stands for a pure blue or red where all of 0..255 is used
+        colors = np.minimum(standard.colors(lookup_table(style.colormap)[(toned * 255).astype(np.uint8)]), 255)
         opacity = MAX_OPACITY * (1 - (1 - toned) ** 4) if style.alpha == "value" else np.full(LEVELS, style.alpha)
         parts = np.rint(opacity * OPAQUE)
         luma, u, v = np.rint(parts[:, None] * colors).T

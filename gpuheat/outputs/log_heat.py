@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     from gpuheat.motion.raised import Raised
 
-__all__ = ["LogHeat"]
+__all__ = ["PIXELS_WORTH_A_THREAD", "LogHeat"]
+
+PIXELS_WORTH_A_THREAD: Final = 1 << 20
+"""An encoder is busy on the other processors."""
 
 DROPPED: Final = 52 - numba_cpu.LOG_BITS
 """Bits of the fraction of a float64 that its logarithm lacks."""
 RANGE: Final = 2**16 - 16 * 2**numba_cpu.LOG_BITS
 """The least may have a logarithm up to this: 16 powers of two are left for what is hotter."""
-ROWS_WORTH_A_THREAD: Final = 256
 
 
 class LogHeat:
@@ -81,7 +83,8 @@ class LogHeat:
                 bits, self.block, self._base, numbers, since, first, last, self.logs, self.highest
             )
 
-        share(part, len(self.logs), ROWS_WORTH_A_THREAD, processors())
+        height, width = self.logs.shape
+        share(part, height, max(1, PIXELS_WORTH_A_THREAD // width), processors())
         self._raised = raised
         self._since = 0 if raised is None else raised.latest
 

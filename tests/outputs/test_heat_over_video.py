@@ -168,6 +168,18 @@ def test_it_looks_like_the_overlay_of_pictures(standard: YuvStandard, alpha: Lit
     assert difference.max() < 12
 
 
+@pytest.mark.parametrize("standard", STANDARDS, ids=lambda standard: f"{standard.matrix}-{standard.range}")
+def test_pure_colours_that_hide_the_picture(standard: YuvStandard) -> None:
+    """Where all of 0..255 is used, 255.5 stands for pure blue and pure red, which jet has."""
+    heat = np.linspace(0, 1, 1024)[None]
+    planes = noise(np.random.default_rng(0), 2, 2048)
+    out = empty(planes)
+    style = PictureStyle("jet", alpha=1.0)
+    HeatOverVideo(style, standard)(planes, heat, 2, 1.0, out)
+    for got, expected in zip(out, slow_blend(planes, heat, 2, 1.0, style, standard), strict=True):
+        assert np.abs(got - expected).max() <= 1.6
+
+
 def test_planes_with_padded_rows_and_no_heat_are_copied() -> None:
     random = np.random.default_rng(0)
     wide = [random.integers(0, 256, (rows, 300), np.uint8) for rows in (4, 2, 2)]
