@@ -21,6 +21,7 @@ from gpuheat.jobs.comparison import Comparison, Side
 from gpuheat.jobs.results import read_result
 from gpuheat.motion.conversion import pixel_centres
 from gpuheat.motion.heatmap import MotionHeatmap
+from gpuheat.motion.words import watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,7 +233,7 @@ def _motion_side(name: str, heatmap: MotionHeatmap, backend: Backend) -> Side:
         name=name,
         share=_blurred(share, heatmap.settings["blur"], backend),
         background=heatmap.background,
-        amount=f"{pairs:,} frame pairs, {at_a_time:.3g} % of the picture in motion at a time",
+        amount=f"{pairs:,} frame pairs, {at_a_time:.3g} % of the {watched(heatmap)} in motion at a time",
         facts={"pairs_counted": pairs, "in_motion_at_a_time_percent": at_a_time, **_origin(heatmap)},
     )
 

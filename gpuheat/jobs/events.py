@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuheat.errors import VideoError
 from gpuheat.inputs.picked_frames import picked_frames
-from gpuheat.motion.words import events_csv, videos_of_pairs
+from gpuheat.motion.words import events_csv, videos_of_pairs, watched
 from gpuheat.outputs.events_page import MOST_THUMBNAILS, EventPicture, draw_events_page, thumbnail
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _frames(
 
 
 def _subtitle(heatmap: MotionHeatmap, events: Sequence[Event], rule: EventRule) -> str:
-    picture = "picture" if heatmap.pixels_watched == heatmap.counts.size else "watched pixels"
+    picture = watched(heatmap)
     if events:
         total = sum(event.duration for event in events)
         facts = [f"{len(events):,} event{'s' if len(events) > 1 else ''}, {total:,.1f} s in all"]

@@ -29,6 +29,7 @@ __all__ = [
     "subtitle",
     "title",
     "videos_of_pairs",
+    "watched",
 ]
 
 FRAMES: Final = "% of the frames"
@@ -78,6 +79,11 @@ def describe(heatmap: MotionHeatmap, activity: Activity | None) -> Description:
         warnings=heatmap.facts.get("warnings", ()),
         activity=activity,
     )
+
+
+def watched(heatmap: MotionHeatmap, everything: str = "picture") -> str:
+    """What shares are of: the watched pixels, called otherwise where these are all."""
+    return everything if heatmap.pixels_watched == heatmap.counts.size else "watched pixels"
 
 
 def headline(heatmap: MotionHeatmap) -> str:
@@ -196,8 +202,7 @@ def _full(heatmap: MotionHeatmap) -> tuple[float, str]:
 def _moved(heatmap: MotionHeatmap) -> str:
     if heatmap.moved_share == 0:
         return "nothing moved"
-    watched = "watched pixels" if heatmap.pixels_watched < heatmap.counts.size else "pixels"
-    return f"motion in {100 * heatmap.moved_share:.3g} % of the {watched}"
+    return f"motion in {100 * heatmap.moved_share:.3g} % of the {watched(heatmap, 'pixels')}"
 
 
 def _pairs(heatmap: MotionHeatmap) -> list[str]:

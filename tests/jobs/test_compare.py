@@ -239,6 +239,12 @@ def test_what_only_part_of_was_read_is_told() -> None:
     assert compare(whole, part, names=("A", "B")).warnings == ("B: incomplete: cut off",)
 
 
+def test_shares_of_what_is_watched_are_called_so() -> None:
+    for zones, whole in (None, "picture"), (MASK, "watched pixels"):
+        heatmap = moved(scene(4), zones=zones)
+        assert compare(heatmap, heatmap).a.amount.endswith(f"% of the {whole} in motion at a time")
+
+
 def test_two_without_a_background() -> None:
     plain = compare(looked(), looked(2))
     assert "plain grey" in plain.warnings[0]

@@ -22,7 +22,7 @@ function between(curve, saturation, peak, unit) {
   const step = roundStep((saturation * peak) / 4);
   const values = Array.from({ length: 4 }, (_, k) => (k + 1) * step);
   const lifted = curve(step / peak) > 0.4; // by the tone, so that there is room below
-  if (lifted) values.push(...[0.5, 0.2, 0.1, 0.05, 0.02].map((part) => part * step));
+  if (lifted) values.push(...[0.5, 1.5, 0.2, 0.1, 0.05, 0.02].map((part) => part * step));
   const ticks = [];
   const apart = Math.max(0.11, APART / document.getElementById("bar").clientWidth);
   const end = 1 - (saturation < 0.995 ? 2.5 : 1) * apart;
