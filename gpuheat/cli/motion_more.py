@@ -160,7 +160,7 @@ class More:
             raise incomplete
 
     def _check_video(self, name: str, out: OutputFolder) -> None:
-        from gpuheat.outputs.video import check_video_name
+        from gpuheat.jobs.overlay_video import check_target
 
         if self._options["keyframes"]:
             raise OptionError("--video needs all frames, --keyframes leaves most of them out: take one of the two")
@@ -168,8 +168,7 @@ class More:
             raise OptionError(
                 "--video reads the video a second time: it is for files, not for live video, addresses or a pipe"
             )
-        check_video_name(name)
-        out.check_name(name)
+        check_target(out, name, [*self._files])
 
     def _write_events(self, out: OutputFolder, heatmap: MotionHeatmap, report: Progress) -> None:
         from gpuheat.jobs.events import event_facts, write_events
@@ -200,7 +199,7 @@ class More:
                 _video_style(style),
                 HALF_LIFE if half_life is None else half_life,
                 report,
-                **{option: self._options[option] for option in OF_THE_COUNTING},
+                **{option: self._options[option] for option in OF_THE_COUNTING & self._options.keys()},
             )
         except IncompleteError as error:
             drawn, incomplete = error.heatmap, error

@@ -126,8 +126,9 @@ class FixationZones:
     def table(self) -> list[dict[str, Any]]:
         """One row a zone, as ``zones.csv`` has them; None where there is no number.
 
-        The shares are of all points, and of the duration of all, on the image. The time to the first fixation is the
-        mean of those recordings that have one.
+        The shares are of all points, and of the duration of all, on the image; the mean shares are those in which every
+        recording that looked at it weighs the same. The time to the first fixation is the mean of those recordings that
+        have one.
         """
         image = [each.image for each in self.recordings]
         rows = []
@@ -139,6 +140,7 @@ class FixationZones:
                 {
                     "zone": area.zone.name,
                     **self._amounts(looks, image),
+                    **self._mean_shares(looks, image),
                     "mean_time_to_first_s": _ratio(sum(firsts), len(firsts) * 10**9),
                     "recordings": looked,
                     "share_of_recordings": _ratio(looked, len(looks)),
@@ -171,11 +173,25 @@ class FixationZones:
             return None
         return replace(self, recordings=tuple(together))
 
+    @property
+    def _points(self) -> str:
+        return "gaze_samples" if self.gaze else "fixations"
+
+    def _mean_shares(self, looks: list[Looks], image: list[Looks]) -> dict[str, float | None]:
+        def mean(what: Callable[[Looks], int]) -> float | None:
+            shares = [
+                what(look) / what(all_of_it) for look, all_of_it in zip(looks, image, strict=True) if what(all_of_it)
+            ]
+            return sum(shares) / len(shares) if shares else None
+
+        shares = {f"mean_share_of_{self._points}": mean(lambda look: look.points)}
+        return shares if self.gaze else shares | {"mean_share_of_duration": mean(lambda look: look.duration)}
+
     def _amounts(self, looks: list[Looks], image: list[Looks]) -> dict[str, Any]:
         def total(of: list[Looks], what: Callable[[Looks], int]) -> int:
             return sum(map(what, of))
 
-        name = "gaze_samples" if self.gaze else "fixations"
+        name = self._points
         points = total(looks, lambda look: look.points)
         amounts: dict[str, Any] = {
             name: points,

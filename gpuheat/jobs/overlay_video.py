@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gpuheat.motion.heatmap import MotionHeatmap
 
-__all__ = ["HALF_LIFE", "overlay_video", "write_overlay_video"]
+__all__ = ["HALF_LIFE", "check_target", "overlay_video", "write_overlay_video"]
 
 HALF_LIFE: Final = 1.0
 """s; of the heat in a video where none is given: without one, a long video turns red."""
@@ -57,7 +57,8 @@ def overlay_video(
     source
         A video file, a list of several, or frames in memory; see :func:`gpuheat.motion_heatmap`.
     path
-        The file, whose name ends with ``.mp4``; it appears when it is whole. One of that name is replaced.
+        The file, whose name ends with ``.mp4``; it appears when it is whole. One of that name is replaced, but for a
+        source.
     half_life
         Seconds after which motion weighs half as much.
     colormap, tone, alpha
@@ -110,7 +111,7 @@ def write_overlay_video(
     **options: Any,
 ) -> MotionHeatmap:
     """What :func:`overlay_video` does, into a folder that is open for writing."""
-    check_video_name(name)
+    check_target(out, name, source)
     check_video_style(style)
     check_half_life(half_life)
     _check_source(source)
@@ -139,6 +140,13 @@ def write_overlay_video(
     if incomplete is not None:
         raise incomplete
     return heatmap
+
+
+def check_target(out: OutputFolder, name: str, source: Any) -> None:
+    """Raise OptionError for a name that is not that of an MP4 file, or is that of a file that is read."""
+    check_video_name(name)
+    files = source if are_videos(source) else [source] if isinstance(source, str | PathLike) else []
+    out.check_name(name, files)
 
 
 def _check_source(source: object) -> None:

@@ -148,12 +148,15 @@ class OutputFolder:
             raise OutputError(f"cannot write {self.path / name}: {reason}") from error
         self._names.append(name)
 
-    def check_name(self, name: str) -> None:
-        """Raise an error unless a file of this name can be written here."""
+    def check_name(self, name: str, sources: Iterable[str | os.PathLike[str]] = ()) -> None:
+        """Raise an error unless a file of this name can be written here, and would replace none that is read."""
         if name in ("", ".", "..") or Path(name).name != name:
             raise OptionError(f"a result file needs a plain file name, got {name!r}")
-        if (self.path / name).is_dir():
-            raise IsADirectoryError(f"{self.path / name} is a folder; move it away, a file of that name goes there")
+        path = self.path / name
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; move it away, a file of that name goes there")
+        if path.exists() and any(os.path.exists(source) and path.samefile(source) for source in sources):
+            raise OptionError(f"{path} is what is read and would be replaced: take another name or folder")
 
     @contextmanager
     def _staged(self, name: str) -> Iterator[IO[bytes]]:

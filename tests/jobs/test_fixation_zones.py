@@ -132,6 +132,12 @@ def assert_looks(result: FixationHeatmap, want: dict[tuple[str, str], dict[str, 
         looked = sum(one["fixations"] > 0 for one in mine)
         assert row["fixations"] == sum(one["fixations"] for one in mine)
         assert row["share_of_fixations"] == row["fixations"] / sum(one["all"] for one in mine)
+        shares = {
+            "fixations": [one["fixations"] / one["all"] for one in mine if one["all"]],
+            "duration": [one["us"] / one["all us"] for one in mine if one["all us"]],
+        }
+        for what, each in shares.items():
+            assert row[f"mean_share_of_{what}"] == pytest.approx(sum(each) / len(each))
         assert row["duration_s"] == sum(one["us"] for one in mine) / 1e6
         assert row["visits"] == sum(one["visits"] for one in mine)
         assert row["mean_time_to_first_s"] == (sum(firsts) / (len(firsts) * 10**9) if firsts else None)

@@ -15,6 +15,7 @@ import pytest
 from clips import decoded, encode, scene, turn_mp4, upright
 
 import gpuheat
+from gpuheat.cli import main
 from gpuheat.errors import IncompleteError, InputError, OptionError, OutputError
 from gpuheat.jobs.overlay_drawing import FULL_SHARE
 from gpuheat.outputs.heat_over_video import HeatOverVideo
@@ -327,6 +328,26 @@ def test_what_cannot_be_is_told(
     with pytest.raises(kind, match=words):
         gpuheat.overlay_video(source, tmp_path / name, **options)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_read_is_not_replaced(
+    tmp_path: Path, clip: Path, several: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    for path in (source, other):
+        path.write_bytes(clip.read_bytes())
+    (tmp_path / "link").symlink_to(tmp_path)
+    videos = [str(other), str(source)] if several else str(source)
+    with pytest.raises(OptionError, match=r"clip\.mp4 is what is read and would be replaced"):
+        gpuheat.overlay_video(videos, tmp_path / "link" / "clip.mp4")
+    names = [str(other), str(source)] if several else [str(source)]
+    with pytest.raises(SystemExit) as ended:
+        main(["motion", *names, "-o", str(tmp_path), "--video", "clip.mp4", "-q"])
+    assert ended.value.code == 2
+    assert "clip.mp4 is what is read and would be replaced" in capsys.readouterr().err
+    assert source.read_bytes() == clip.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "other.mp4", "link"}
 
 
 def test_one_frame_is_a_video_too(tmp_path: Path) -> None:

@@ -67,14 +67,16 @@ def test_the_command_line(
     np.testing.assert_array_equal(np.load(out / "cam1_28/counts.npy"), 2 * want.counts)
     np.testing.assert_array_equal(np.load(out / "cam2_28/counts.npy"), want.counts)
     assert not list(out.rglob("parts*"))
+    more = ["--events", "--video", "over.mp4"]
     with pytest.raises(SystemExit) as ended:
-        main(["motion", str(clip), "-o", str(tmp_path / "one"), "--cluster", address, "--events", "-q"])
+        main(["motion", str(clip), "-o", str(tmp_path / "one"), "--cluster", address, *more, "-q"])
     assert ended.value.code == 0
     assert (tmp_path / "one/events.csv").exists()
+    assert json.loads((tmp_path / "one/summary.json").read_text())["video"]["frames"] == FRAMES
     assert json.loads((tmp_path / "one/summary.json").read_text())["input"]["frames_compared"] == FRAMES
-    for more in (["--jobs", "2"], ["--refresh", "2"], ["--group-by", "x"], ["--group-by", "(cam3)"]):
+    for wrong in (["--jobs", "2"], ["--refresh", "2"], ["--group-by", "x"], ["--group-by", "(cam3)"]):
         with pytest.raises(SystemExit) as ended:
-            main([*arguments[:3], str(tmp_path / "none"), *arguments[4:], *more])
+            main([*arguments[:3], str(tmp_path / "none"), *arguments[4:], *wrong])
         assert ended.value.code == 2
     assert not (tmp_path / "none").exists()
 
