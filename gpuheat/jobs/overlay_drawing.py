@@ -148,7 +148,8 @@ class OverlayDrawing:
         if retimed == 0:
             return []
         return [
-            f"{self._path.name}: {retimed:,} frames whose time stamps jump back are shown right behind the one before"
+            f"{self._path.name}: {retimed:,} frame{'s' if retimed > 1 else ''} with a time stamp not behind that of "
+            "the frame before: shown right behind it"
         ]
 
     def _begin(self, frame: Frame, rotation: int, unit: Fraction | None) -> None:

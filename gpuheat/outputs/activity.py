@@ -22,6 +22,8 @@ SKIPPED_COLOR = "#f2c894"
 MOST_TICKS = 12
 TICK_ROOM = 80
 """px for the label of a time."""
+PAIRS_MISSING = 10
+"""Where so many pairs are missing, there were no frames."""
 EMPTY_TOP = 0.011
 """Where the axis of a chart without any motion ends: a little above 1 %."""
 _STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
@@ -60,7 +62,10 @@ class Activity:
 
 
 class Envelope(NamedTuple):
-    """An activity in columns: ``highest`` and ``mean`` are NaN where no pair of the column was counted."""
+    """An activity in columns: ``highest`` and ``mean`` are NaN where no pair of the column was counted.
+
+    A stretch of time without any frame is a column without pairs.
+    """
 
     edges: NDArray[np.float64]  # [columns + 1] s
     highest: NDArray[np.float64]  # [columns]
@@ -71,7 +76,8 @@ class Envelope(NamedTuple):
 def envelope(activity: Activity, columns: int) -> Envelope:
     """An activity of n > 0 pairs in at most ``columns`` columns of equal duration, empty ones left out.
 
-    Up to ``columns`` pairs have a column each. Every pair is in exactly one column, so no peak is lost.
+    Up to ``columns`` pairs have a column each. Every pair is in exactly one column, so no peak is lost. Where frames
+    are missing, a column of no pairs comes in between.
     """
     times, share, counted = activity.times, activity.share, activity.counted
     n = len(times)
@@ -84,12 +90,18 @@ def envelope(activity: Activity, columns: int) -> Envelope:
     highest = np.maximum.reduceat(np.where(counted, share, -np.inf), starts)
     mean = np.add.reduceat(np.where(counted, share, 0.0), starts) / np.maximum(pairs, 1)
     nothing = pairs == 0
-    before = times[0] - (times[-1] - times[0]) / (n - 1) if times[-1] > times[0] else times[0] - 1.0
+    apart = np.diff(times)
+    usual = float(np.median(apart[apart > 0])) if apart.any() else 1.0
+    before = times[0] - usual
+    edges = np.concatenate(([before], times[ends - 1]))
+    begins = times[starts] - usual
+    missing = begins - edges[:-1] > max(PAIRS_MISSING * usual, (times[-1] - times[0]) / columns)
+    gaps = np.flatnonzero(missing & (begins < times[starts]))  # float64 may not tell such times apart
     return Envelope(
-        edges=np.concatenate(([before], times[ends - 1])),
-        highest=np.where(nothing, np.nan, highest),
-        mean=np.where(nothing, np.nan, mean),
-        skipped=pairs < ends - starts,
+        edges=np.insert(edges, gaps + 1, begins[gaps]),
+        highest=np.insert(np.where(nothing, np.nan, highest), gaps, np.nan),
+        mean=np.insert(np.where(nothing, np.nan, mean), gaps, np.nan),
+        skipped=np.insert(pairs < ends - starts, gaps, False),
     )
 
 
@@ -150,7 +162,7 @@ def draw_activity(axes: Axes, activity: Activity, columns: int) -> tuple[str, li
     if len(parts.mean) < len(activity.times):
         legend += [(HIGHEST_COLOR, "highest pair"), (MEAN_COLOR, "mean")]
         axes.stairs(parts.highest, parts.edges, fill=True, facecolor=HIGHEST_COLOR, edgecolor=HIGHEST_COLOR)
-    axes.stairs(parts.mean, parts.edges, fill=True, facecolor=MEAN_COLOR)
+    axes.stairs(parts.mean, parts.edges, fill=True, facecolor=MEAN_COLOR, edgecolor=MEAN_COLOR, linewidth=0.5)
     if parts.skipped.any():
         skipped = np.count_nonzero(~activity.counted)
         legend.append((SKIPPED_COLOR, f"{skipped:,} of {len(activity.times):,} pairs not counted"))

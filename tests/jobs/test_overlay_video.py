@@ -244,7 +244,7 @@ def test_time_stamps_that_jump_back_are_told(tmp_path: Path) -> None:
     times = [0.0, 0.1, 0.2, 0.15, 0.3]
     seen = gpuheat.overlay_video(scene(5), tmp_path / "out.mp4", times=times)
     assert seen.facts["warnings"] == [
-        "out.mp4: 1 frames whose time stamps jump back are shown right behind the one before"
+        "out.mp4: 1 frame with a time stamp not behind that of the frame before: shown right behind it"
     ]
     shown = times_of(tmp_path / "out.mp4")
     assert [float(time) for time in shown] == pytest.approx([0, 0.1, 0.2, 0.2, 0.3], abs=1e-4)

@@ -19,7 +19,9 @@ def test_every_pair_is_in_one_column(pairs: list[tuple[float, float, bool]], col
     times, share, counted = np.cumsum(gaps), np.array(shares), np.array(flags)
     parts = envelope(Activity(times, share, counted), columns)
 
-    assert len(parts.mean) <= max(columns, 1)
+    empty = np.isnan(parts.mean) & ~parts.skipped  # no pair ends in it
+    assert np.count_nonzero(~empty) <= columns
+    assert not empty[np.searchsorted(parts.edges[1:], times)].any()
     assert np.all(np.diff(parts.edges) >= 0)
     assert parts.edges[-1] == times[-1]
     assert parts.skipped.any() == (not counted.all())
@@ -39,6 +41,16 @@ def test_columns_hold_highest_and_mean_of_their_pairs() -> None:
     np.testing.assert_allclose(parts.highest, [0.3, 0.2, 0.4, np.nan])
     np.testing.assert_allclose(parts.mean, [0.2, 0.2, 0.2, np.nan])
     np.testing.assert_array_equal(parts.skipped, [False, True, False, True])
+
+
+@pytest.mark.parametrize("columns", [5, 100])
+def test_where_no_frames_are_nothing_is_drawn(columns: int) -> None:
+    times = np.concatenate([np.arange(20) / 10, 3600 + np.arange(20) / 10])
+    parts = envelope(Activity(times, np.full(40, 0.5), np.ones(40, bool)), columns)
+    seconds = np.diff(parts.edges)
+    assert seconds[np.isnan(parts.mean)].tolist() == pytest.approx([3598.0])
+    assert seconds[~np.isnan(parts.mean)].sum() == pytest.approx(4.0)
+    assert not parts.skipped.any()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ export class Chart {
     this.column = column;
     const share = this.highest[column];
     const moment = this.moment(this.when[column], this.span < 2 ? 2 : 1);
-    const text = `${moment}: ${Number.isNaN(share) ? "not counted" : `${percent(share)} in motion`}`;
+    const text = `${moment}: ${Number.isNaN(share) ? (this.skipped[column] ? "not counted" : "no frames") : `${percent(share)} in motion`}`;
     document.getElementById("moment").textContent = text;
     this.marker.classList.add("on");
     this.marker.style.left = `${100 * this.fraction(this.when[column])}%`;
