@@ -66,6 +66,16 @@ def test_events(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert written["rule"] == {"enter": 2e-4, "leave": 5e-5, "gap": 2.0, "shortest": 0.5, "pad": 0.0}
 
 
+def test_what_is_left_of_an_earlier_run_is_named(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert gpuheat("motion", clip, "-o", tmp_path, "--events", "--slices", 2, "-q") == 0
+        assert capsys.readouterr().err == ""
+    assert gpuheat("motion", clip, "-o", tmp_path, "--slices", 3, "-q") == 0
+    assert capsys.readouterr().err == f"gpuheat: warning: events.csv, events.png in {tmp_path} are of an earlier run\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "rows"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,6 +26,21 @@ __all__ = [
     "start_log",
     "zones_option",
 ]
+
+BEGAN: Final = "gpuheat.began"  # s since 1970, of the command
+OF_SOME_OPTIONS: Final = (
+    "report.html",
+    "decayed.npy",
+    "balanced.npy",
+    "slices.npz",
+    "slices.png",
+    "zones.csv",
+    "zones_activity.csv",
+    "zones_recordings.csv",
+    "events.csv",
+    "events.png",
+)
+"""Results that not every run writes, so that those of an earlier one may lie beside new ones."""
 
 
 def seconds(text: str) -> Fraction:
@@ -124,13 +141,22 @@ def start_log(*, quiet: bool) -> None:
     from gpuheat.terminal import log_to_stderr
 
     log_to_stderr(logging.ERROR if quiet else logging.INFO)
+    click.get_current_context().meta[BEGAN] = time.time()
 
 
 def report(headline: str, warnings: Sequence[str], folder: str, *, quiet: bool) -> None:
-    """Say what came out, and where it is."""
+    """Say what came out, and where it is, and which files beside it are older than the command."""
     from gpuheat.terminal import printable
 
-    for warning in warnings:
+    old = _older(folder)
+    told = [f"{', '.join(old)} in {folder} {'are' if len(old) > 1 else 'is'} of an earlier run"] if old else []
+    for warning in (*warnings, *told):
         click.echo(printable(f"gpuheat: warning: {warning}"), err=True)
     if not quiet:
         click.echo(printable(f"{headline} -> {folder}"))
+
+
+def _older(folder: str) -> list[str]:
+    began = click.get_current_context().meta.get(BEGAN, 0.0)
+    paths = (Path(folder) / name for name in OF_SOME_OPTIONS)
+    return [path.name for path in paths if path.is_file() and path.stat().st_mtime < began]
