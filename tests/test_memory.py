@@ -11,7 +11,6 @@ import pytest
 
 PROGRAM: Final = """
 import resource
-import sys
 
 import numpy as np
 
@@ -23,8 +22,7 @@ def resident():
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
-if sys.argv[1] == "given back":
-    give_back_large_blocks()
+give_back_large_blocks()
 np.ones(24_000_000, np.uint8)  # freed at once; glibc keeps blocks up to that size from now on
 blocks, others = [], []
 for _ in range(20):
@@ -37,8 +35,7 @@ print(before - resident())
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not os.confstr("CS_GNU_LIBC_VERSION"), reason="it is glibc's memory")
-@pytest.mark.parametrize("way", ["given back", "kept"])
-def test_large_blocks_are_given_back(way: str) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, way], capture_output=True, text=True, check=True)
-    freed = float(done.stdout)
-    assert (freed > 200) == (way == "given back"), freed
+def test_large_blocks_are_given_back() -> None:
+    """Without the option glibc keeps them, most of the time: that is up to it."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 200
