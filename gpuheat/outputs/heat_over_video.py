@@ -91,10 +91,10 @@ class HeatOverVideo:
         """
         height, width = planes[0].shape
         if (missing := numba_cpu.STRETCH - width) > 0:  # the loops take whole stretches
-            luma, *colours = planes
-            wide = (_widened(luma, missing), *(_widened(plane, missing // 2) for plane in colours))
-            drawn = tuple(map(np.empty_like, wide))
-            self(wide, heat, block, scale, drawn, raised)  # type: ignore[arg-type]
+            luma, u, v = planes
+            wide = _widened(luma, missing), _widened(u, missing // 2), _widened(v, missing // 2)
+            drawn = np.empty_like(wide[0]), np.empty_like(wide[1]), np.empty_like(wide[2])
+            self(wide, heat, block, scale, drawn, raised)
             for plane, one in zip(out, drawn, strict=True):
                 plane[...] = one[:, : plane.shape[1]]
             return
